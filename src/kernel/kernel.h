@@ -1,0 +1,60 @@
+/* Kernels: the inner loops, one table of functions per instruction set.
+ * May call: quant. No allocation, no errors, no globals. Callers check shapes; kernels never read or write
+ * outside the rows they are given.
+ *
+ * Contracts for every entry of every table:
+ *  - quantize is bit-equal to lq_quantize_q8a; integer block sums are exact; floats differ from `ref` only by the
+ *    order of the additions: |y - y_ref| <= 1e-5 * sum |w_i x_i| (table `wasmrelaxed`: the same bound, may use fused
+ *    multiply-add; its integer dots are used only where their operands are in range, so exact).
+ *  - y for one (row, x) pair does not depend on n_rows, n_x, or the place in the call: batch = single, bit for bit.
+ *  - NaN and infinity in weights or activations give NaN or infinity, never a trap.
+ * A missing entry is filled from `ref` by lq_kernels_select.
+ */
+#ifndef LQ_KERNEL_H
+#define LQ_KERNEL_H
+
+#include "quant/quant.h"
+
+/* y[r*ldy + i] = dot(W row i, x row r), i < n_rows, r < n_x.
+ * W rows lie w_stride bytes apart, each n_in values of the type; w is any alignment for block types, natural for F32/F16.
+ * x: for F32, F16, BF16 weights rows of n_in floats; for quantised weights rows of n_in/32 lq_q8a. x_stride in BYTES.
+ * y row-major, floats; ldy in floats. y aliases nothing. */
+typedef void (*lq_matmul_fn)(float *y, size_t ldy, const void *w, size_t w_stride, size_t n_rows,
+                             const void *x, size_t x_stride, size_t n_x, size_t n_in);
+
+typedef struct lq_kernels {
+  const char *name; /* "ref", "avx2", "avx512vnni", "wasm128", "wasmrelaxed", ... */
+  void (*quantize)(const float *x, lq_q8a *y, size_t n);
+  lq_matmul_fn matmul[LQ_TYPE_COUNT];
+  /* Rows repacked in place for speed. repack_rows[t] = rows in one group (0: no packed form). A packed group has the same bytes
+   * as the rows it came from. pack: group of repack_rows[t] rows at w (w_stride == bytes of a row), tmp of the same size.
+   * unpack_row: row i (0..repack_rows-1) of a packed group as floats. matmul_packed: n_rows a multiple of repack_rows. */
+  uint32_t repack_rows[LQ_TYPE_COUNT];
+  void (*pack[LQ_TYPE_COUNT])(void *w, void *tmp, size_t n_in);
+  void (*unpack_row[LQ_TYPE_COUNT])(const void *group, size_t row, float *y, size_t n_in);
+  lq_matmul_fn matmul_packed[LQ_TYPE_COUNT];
+  /* out[d] += sum_j p[j] * v[j*ld + d], j < n, d < n_d: attention's weighted sum of values. ld in floats. */
+  void (*weighted_sum)(float *out, const float *p, const float *v, size_t ld, size_t n, size_t n_d);
+  /* x[n] = softmax(x[n]) in place; -INFINITY entries become 0; n >= 1. Maximum subtracted first. */
+  void (*softmax)(float *x, size_t n);
+  /* y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; the sum in double. w may be NULL (= 1). y may be x. */
+  void (*rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps);
+  /* y[i] = (x[i]-mean)/sqrt(var+eps) * w[i] + b[i]; sums in double; w, b may be NULL. y may be x. */
+  void (*layernorm)(float *y, const float *x, const float *w, const float *b, size_t n, float eps);
+  /* In place: x[i] = act(x[i]) * (gate ? gate[i] : 1). act: lq_act. Within 2e-6 relative of the libm formula. */
+  void (*activate)(int act, float *x, const float *gate, size_t n);
+} lq_kernels;
+
+typedef enum lq_act { LQ_ACT_NONE, LQ_ACT_RELU, LQ_ACT_SILU, LQ_ACT_GELU_TANH, LQ_ACT_GELU_ERF, LQ_ACT_QUICK_GELU, LQ_ACT_TANH } lq_act;
+
+/* The scalar reference. Complete but for the packed entries. */
+const lq_kernels *lq_kernels_ref(void);
+/* Tables compiled into this binary and runnable on this CPU, best first, ref last; returns how many (at most cap). Each complete. */
+size_t lq_kernels_list(const lq_kernels **out, size_t cap);
+/* name NULL = the best one; else the named one, or NULL. */
+const lq_kernels *lq_kernels_select(const char *name);
+/* Compares `k` with ref on seeded vectors of every entry, NaN-free, in a few ms. NULL if all agree, else the name of the first
+ * entry that differs ("matmul Q4_1"). Uses stack only. */
+const char *lq_kernels_selftest(const lq_kernels *k);
+
+#endif

@@ -1,0 +1,155 @@
+/* Loquat: run a Transformer from a GGUF file. This header is the manual.
+ *
+ *   lq_error e; lq_model *m; lq_session *s; lq_options *o;
+ *   lq_model_open_file("fr-en.gguf", NULL, &m, &e);
+ *   lq_options_new(m, &o, &e);  lq_options_set(o, "max_new_tokens", "100", &e);
+ *   lq_session_open(m, NULL, &s, &e);
+ *   lq_translate(s, "Je suis étudiant", 17, "fr", "en", o, &e);
+ *   lq_piece p;
+ *   while (lq_next(s, &p, &e) == LQ_OK) fwrite(p.text, 1, p.n_text, stdout);
+ *   lq_session_close(s); lq_options_free(o); lq_model_close(m);
+ *
+ * A model is immutable after opening and may serve several sessions, one call into a session at a time. Two sessions of one
+ * model may not run at the same moment (they share its thread pool).
+ * Untrusted input is safe everywhere: files, text, ids, templates, options. Nothing aborts, exits or prints.
+ * Strings are UTF-8 with explicit length; out-buffers (`lq_buf`, bytes.h) are the caller's to free.
+ */
+#ifndef LQ_H
+#define LQ_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+typedef struct lq_model lq_model;
+typedef struct lq_session lq_session;
+typedef struct lq_options lq_options;
+
+const char *lq_version(void); /* "0.1.0" */
+
+/* ---- model ---------------------------------------------------------------------------------- */
+
+typedef struct lq_model_params {
+  int threads;         /* 0 = 1. Results do not depend on it */
+  const char *kernels; /* NULL = best for this CPU; else a table's name, as in lq_model_info */
+  int no_repack;       /* 1: leave weights as they are in memory (then bytes may be read-only) */
+} lq_model_params;
+
+/* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights).
+ * params may be NULL. Runs the kernels' self-test first (LQ_E_SELFTEST). */
+lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *params, lq_model **out, lq_error *err);
+/* The same from a file, mapped. */
+lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err);
+void lq_model_close(lq_model *m); /* NULL is fine. Sessions must be closed first */
+
+enum { LQ_TASK_GENERATE = 1, LQ_TASK_CHAT = 2, LQ_TASK_TRANSLATE = 4, LQ_TASK_ENCODE = 8 };
+unsigned lq_model_tasks(const lq_model *m);
+uint32_t lq_model_vocab(const lq_model *m);
+uint32_t lq_model_max_context(const lq_model *m); /* positions the model was made for; 0 = no limit of its own (T5) */
+
+/* JSON: {name, architecture, description, license, parameters, file_bytes, file_type, quantisation, layers..., context_length, vocab_size, tokenizer,
+ * tasks:[...], languages:[...], has_chat_template, kernels, threads, special_tokens:{bos,eos,pad,unk}, memory:{weights, session:{context, bytes}}}.
+ * with_metadata: also metadata:{key:value,...} (long arrays shortened) and tensors:[{name,type,shape,bytes}]. n_ctx as in lq_session_params. */
+lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq_buf *out, lq_error *err);
+
+/* ---- text and ids --------------------------------------------------------------------------- */
+
+/* special: add BOS/EOS (and for translation models nothing else); tokens written in the text become their ids. Writes at most cap ids;
+ * *n_ids = how many there are. LQ_E_UNSUPPORTED when the model has no tokenizer. */
+lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_special, int parse_special, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err);
+lq_status lq_detokenize(const lq_model *m, const int32_t *ids, size_t n, int keep_special, lq_buf *out, lq_error *err);
+
+/* messages_json: OpenAI-shaped array [{"role","content"},...]; content a string or [{"type":"text","text"}]. Renders the model's own template
+ * (ChatML if it has none) with extra_json's members (may be NULL) as more variables. template_override: NULL or another template. */
+lq_status lq_chat_render(const lq_model *m, const char *messages_json, size_t n, int add_generation_prompt, const char *extra_json,
+                         const char *template_override, lq_buf *out, lq_error *err);
+
+/* ---- generation options --------------------------------------------------------------------- */
+
+/* Options carry Hugging Face's generate() names and defaults, with the model's generation config on top where the file has one.
+ * Values are text: numbers, true/false, ids as JSON arrays, stop_strings as a JSON array or one string. */
+lq_status lq_options_new(const lq_model *m, lq_options **out, lq_error *err); /* m may be NULL: plain defaults */
+/* LQ_E_OPTION: unknown name, a name of generate() that this build does not run, or a value that makes no sense; the message names it. */
+lq_status lq_options_set(lq_options *o, const char *name, const char *value, lq_error *err);
+/* Sets every member of a JSON object. */
+lq_status lq_options_set_json(lq_options *o, const char *json, size_t n, lq_error *err);
+void lq_options_free(lq_options *o);
+/* JSON array of the supported options: [{name, type, default, min, max, help}]. */
+lq_status lq_options_list(lq_buf *out, lq_error *err);
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+typedef struct lq_session_params {
+  uint32_t n_ctx;   /* positions kept per sequence (decoder); 0 = the smaller of the model's and 2048 */
+  uint32_t n_src;   /* longest encoder input in ids; 0 = 512 (encoder-decoders only) */
+  uint32_t n_seq;   /* sequences at once; 0 = 1 */
+  uint32_t n_batch; /* prompt positions per step, the grain of cancelling; 0 = 128 */
+} lq_session_params;
+
+/* Bytes that lq_session_open will take, exactly, before taking them. params NULL = defaults. */
+lq_status lq_session_bytes(const lq_model *m, const lq_session_params *params, uint64_t *bytes, lq_error *err);
+lq_status lq_session_open(const lq_model *m, const lq_session_params *params, lq_session **out, lq_error *err);
+void lq_session_close(lq_session *s);
+
+/* Counters since opening, for tests and speed displays. */
+typedef struct lq_counters {
+  uint64_t encoder_runs, encoder_tokens, cross_fills; /* cross_fills: layers whose cross K/V were computed */
+  uint64_t prompt_tokens, generated_tokens, decoder_rows;
+} lq_counters;
+void lq_session_counters(const lq_session *s, lq_counters *out);
+
+/* ---- generation: begin, then lq_next until LQ_DONE ------------------------------------------- */
+
+/* Each begin ends what the session was doing. Options are copied; NULL = defaults.
+ * Raw ids. Decoder-only: ids are the prompt. Encoder-decoder: ids are the source, generation starts from decoder_start_token_id. */
+lq_status lq_generate_ids(lq_session *s, const int32_t *ids, size_t n, const lq_options *o, lq_error *err);
+/* Text as it is; special tokens written in it are parsed and BOS/EOS added as the file says. */
+lq_status lq_generate(lq_session *s, const char *text, size_t n, const lq_options *o, lq_error *err);
+/* Messages through the chat template. LQ_E_TASK for encoder-decoders. Keeps the part of the KV cache that the new prompt shares with the last one. */
+lq_status lq_chat(lq_session *s, const char *messages_json, size_t n, const lq_options *o, lq_error *err);
+/* Text of any length: split into sentences, white space and line breaks between them kept; up to n_seq sentences at once; pieces come in order.
+ * from may be NULL or "" (models that need no source language). LQ_E_LANGUAGE names the languages there are; from == to copies the text.
+ * A sentence longer than n_src is split again at clause or word boundaries. */
+lq_status lq_translate(lq_session *s, const char *text, size_t n, const char *from, const char *to, const lq_options *o, lq_error *err);
+
+enum lq_finish { LQ_FINISH_NONE, LQ_FINISH_EOS, LQ_FINISH_STOP, LQ_FINISH_LENGTH, LQ_FINISH_CONTEXT };
+
+typedef struct lq_piece {
+  const char *text;   /* whole UTF-8 characters, may be empty; the session's, until the next call */
+  size_t n_text;
+  int32_t token_id;   /* -1: no token in this step (prompt being read, or white space between sentences) */
+  float logprob;      /* ln p(token) under the model's unmodified distribution; 0 when token_id is -1 */
+  uint32_t prompt_done, prompt_total; /* ids of the prompt (source) read so far */
+  uint32_t sentence, n_sentences;     /* translation; 0, 1 otherwise */
+  enum lq_finish finish; /* set on the last piece of a sequence */
+} lq_piece;
+
+/* One step: a slice of the prompt, or one token. LQ_OK with *p filled, or LQ_DONE. Allocates nothing that grows with the step.
+ * After an error the session is idle and may begin again. */
+lq_status lq_next(lq_session *s, lq_piece *p, lq_error *err);
+/* Stops; the session may begin again. Never fails. */
+void lq_end(lq_session *s);
+
+/* ---- scores --------------------------------------------------------------------------------- */
+
+/* Runs ids (and decoder_ids for encoder-decoders; NULL = just decoder_start_token_id) and gives every score after the last one.
+ * logits: lq_model_vocab floats, the caller's. all: not NULL = also the scores after each position, rows in order ([n][vocab], caller's). */
+lq_status lq_logits(lq_session *s, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder,
+                    float *logits, float *all, lq_error *err);
+/* Encoder output of ids: out[n * d_model]. LQ_E_TASK without an encoder. */
+lq_status lq_encode(lq_session *s, const int32_t *ids, size_t n, float *out, lq_error *err);
+uint32_t lq_model_width(const lq_model *m); /* d_model */
+/* Sum of -ln p(ids[i] | ids[0..i)) for i in [first, n) in *nll. Decoder-only. */
+lq_status lq_score(lq_session *s, const int32_t *ids, size_t n, size_t first, double *nll, lq_error *err);
+
+/* Probe for tests and tools: called with each named tensor of a run ("enc.0.out", "dec.1.attn", "logits", ...), row-major [rows][cols]. */
+typedef void (*lq_probe)(void *ctx, const char *name, const float *x, size_t rows, size_t cols);
+void lq_session_probe(lq_session *s, lq_probe fn, void *ctx);
+
+/* ---- quantisation --------------------------------------------------------------------------- */
+
+/* Writes `bytes` (a GGUF) to sink again with matrices in `type` ("q8_0"; norms, biases and small tensors stay F32, and a row length that the type
+ * cannot hold takes the nearest type that can: Q8_0, else F16). report: NULL, or JSON lines {tensor, from, to, rmse}. sink returns 0 when all was written. */
+lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sink)(void *ctx, const void *p, size_t n), void *sink_ctx,
+                      lq_buf *report, lq_error *err);
+
+#endif

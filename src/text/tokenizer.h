@@ -1,0 +1,53 @@
+/* Tokenizers: bytes <-> ids. SentencePiece unigram ("t5") and byte-level BPE ("gpt2"), from GGUF metadata.
+ * May call: gguf (reading keys), base. Knows nothing of models.
+ * Keys: tokenizer.ggml.{model,pre,tokens,scores,token_type,merges,*_token_id,add_bos_token,add_eos_token,add_space_prefix,
+ * remove_extra_whitespaces,precompiled_charsmap}, as llama.cpp writes them.
+ */
+#ifndef LQ_TOKENIZER_H
+#define LQ_TOKENIZER_H
+
+#include "gguf/gguf.h"
+
+typedef struct lq_tokenizer lq_tokenizer;
+
+enum { /* flags of lq_tok_encode */
+  LQ_TOK_SPECIAL = 1,       /* add BOS / EOS as the file says */
+  LQ_TOK_PARSE_SPECIAL = 2  /* control and user-defined tokens written in the text become their ids */
+};
+
+typedef enum lq_token_kind { LQ_TOKEN_NORMAL = 1, LQ_TOKEN_UNKNOWN = 2, LQ_TOKEN_CONTROL = 3, LQ_TOKEN_USER = 4, LQ_TOKEN_UNUSED = 5, LQ_TOKEN_BYTE = 6 } lq_token_kind;
+
+/* *out = NULL with LQ_OK when the file has no tokenizer (ids only). Memory from `a`; pieces point into the file.
+ * Everything is checked: ids in range, tries bounded, merges known, byte tokens well formed. Unknown model or `pre`: LQ_E_UNSUPPORTED, named. */
+lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_error *err);
+
+/* text[n] -> ids. Invalid UTF-8 is first replaced by rule (utf8.h). Writes at most cap ids; *n_ids = how many there are in all
+ * (> cap: call again with room). Memory while working: malloc'd scratch linear in n. Time O(n log n). */
+lq_status lq_tok_encode(const lq_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err);
+/* ids -> text appended to *out, as `sentencepiece`/`tokenizers` decode does; special tokens are skipped unless keep_special. */
+lq_status lq_tok_decode(const lq_tokenizer *t, const int32_t *ids, size_t n, bool keep_special, lq_buf *out, lq_error *err);
+
+uint32_t lq_tok_size(const lq_tokenizer *t);
+lq_str lq_tok_piece(const lq_tokenizer *t, int32_t id);     /* as stored; empty if out of range */
+lq_token_kind lq_tok_kind(const lq_tokenizer *t, int32_t id);
+int32_t lq_tok_find(const lq_tokenizer *t, const char *piece, size_t n); /* exact piece; -1 if none */
+/* -1 when the file has none */
+int32_t lq_tok_bos(const lq_tokenizer *t);
+int32_t lq_tok_eos(const lq_tokenizer *t);
+int32_t lq_tok_pad(const lq_tokenizer *t);
+int32_t lq_tok_unk(const lq_tokenizer *t);
+/* End of generation: EOS, EOT, <|im_end|>, <|eot_id|>, <end_of_turn>, <|endoftext|> where they are control tokens. */
+bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id);
+
+/* Streaming detokeniser: whole UTF-8 characters only; the concatenation equals lq_tok_decode of all ids. */
+typedef struct lq_stream {
+  const lq_tokenizer *t;
+  bool keep_special, started;
+  char pending[16]; /* bytes of an unfinished character */
+  unsigned n_pending;
+} lq_stream;
+void lq_stream_init(lq_stream *s, const lq_tokenizer *t, bool keep_special);
+void lq_stream_push(lq_stream *s, int32_t id, lq_buf *out); /* appends what became whole; may append nothing */
+void lq_stream_end(lq_stream *s, lq_buf *out);              /* a broken tail becomes U+FFFD */
+
+#endif
