@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
+
 static uint64_t layer_floats(const lq_kv *kv) { return (uint64_t)kv->n_seq * kv->n_head * kv->n_pos * kv->d_head; }
 
 bool lq_kv_layout(lq_kv *kv, lq_arena *a, uint32_t n_layer, uint32_t n_seq, uint32_t n_head, uint32_t n_pos, uint32_t d_head) {

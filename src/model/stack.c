@@ -44,6 +44,7 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   }
   s->q8 = LQ_TAKE(a, lq_q8a, rows * (widest / LQ_QK + 1));
   ok = ok && (a->measuring || s->q8);
+  if (w->arch->position != LQ_POS_T5) s->enc_bias = s->dec_bias = NULL;
   if (ok && !a->measuring) fill_tables(s);
   return ok;
 }
