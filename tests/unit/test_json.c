@@ -87,7 +87,7 @@ TEST(json_survives_a_failing_arena) {
     lq_arena_growing(&a, 1 << 12);
     a.fail_at = k;
     lq_status s = lq_json_parse((lq_str){text, strlen(text)}, &a, &j, &err);
-    CHECK(s == (k < 6 ? LQ_E_NOMEM : LQ_OK));
+    CHECK(s == (k < 7 ? LQ_E_NOMEM : LQ_OK));
     lq_arena_free(&a);
   }
 }
