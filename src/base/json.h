@@ -38,4 +38,7 @@ lq_status lq_json_parse(lq_str text, lq_arena *a, lq_json **out, lq_error *err);
 /* Member of an object by name, the last if written twice; NULL when missing or when obj is NULL or no object. */
 const lq_json *lq_json_get(const lq_json *obj, const char *key);
 
+/* Appends j as compact JSON (json_write.c). Depth is bounded by what lq_json_parse accepts. */
+void lq_json_write(const lq_json *j, lq_buf *out);
+
 #endif

@@ -1,0 +1,174 @@
+/* Processors and the draw. May call: kernel, base. */
+#include "decode/sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+
+void lq_rng_seed(lq_rng *r, uint64_t seed) {
+  for (int i = 0; i < 4; i++) { /* splitmix64 */
+    uint64_t z = (seed += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    r->s[i] = z ^ (z >> 31);
+  }
+}
+
+double lq_rng_next(lq_rng *r) {
+  uint64_t *s = r->s, out = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
+  s[2] ^= s[0];
+  s[3] ^= s[1];
+  s[1] ^= s[2];
+  s[0] ^= s[3];
+  s[2] ^= t;
+  s[3] = rotl(s[3], 45);
+  return (double)(out >> 11) * 0x1.0p-53;
+}
+
+static void penalize(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, uint8_t *seen) {
+  for (size_t i = 0; i < h.n; i++) {
+    uint32_t id = (uint32_t)h.ids[i];
+    if (id >= n_vocab || seen[id]) continue;
+    seen[id] = 1;
+    logits[id] = logits[id] < 0 ? logits[id] * g->repetition_penalty : logits[id] / g->repetition_penalty;
+  }
+  for (size_t i = 0; i < h.n; i++)
+    if ((uint32_t)h.ids[i] < n_vocab) seen[h.ids[i]] = 0;
+}
+
+/* Sorts order[0..n) by falling logit, rising id, by heap: no recursion, no worst case. */
+static bool after(const float *logits, uint32_t a, uint32_t b) { return logits[a] < logits[b] || (logits[a] == logits[b] && a > b); }
+
+static void sift(const float *logits, uint32_t *order, size_t at, size_t n) {
+  for (;;) {
+    size_t child = 2 * at + 1;
+    if (child >= n) return;
+    if (child + 1 < n && after(logits, order[child + 1], order[child])) child++;
+    if (!after(logits, order[child], order[at])) return;
+    uint32_t t = order[at];
+    order[at] = order[child];
+    order[child] = t;
+    at = child;
+  }
+}
+
+static void sort_order(const float *logits, uint32_t *order, size_t n) {
+  for (size_t i = n / 2; i-- > 0;) sift(logits, order, i, n);
+  for (size_t end = n; end-- > 1;) {
+    uint32_t t = order[0];
+    order[0] = order[end];
+    order[end] = t;
+    sift(logits, order, 0, end);
+  }
+}
+
+/* The k-th largest value, by a heap of the k largest (its root is the least of them). */
+static float kth_largest(const float *logits, uint32_t n_vocab, uint32_t k, uint32_t *order) {
+  for (uint32_t i = 0; i < k; i++) order[i] = i;
+  for (size_t i = k / 2; i-- > 0;) sift(logits, order, i, k);
+  for (uint32_t i = k; i < n_vocab; i++) {
+    if (logits[i] <= logits[order[0]]) continue;
+    order[0] = i;
+    sift(logits, order, 0, k);
+  }
+  return logits[order[0]];
+}
+
+static void keep_top_k(uint32_t top_k, float *logits, uint32_t n_vocab, uint32_t *order) {
+  if (top_k == 0 || top_k >= n_vocab) return;
+  float least = kth_largest(logits, n_vocab, top_k, order);
+  for (uint32_t i = 0; i < n_vocab; i++)
+    if (logits[i] < least) logits[i] = -INFINITY;
+}
+
+static float max_of(const float *x, uint32_t n) {
+  float m = -INFINITY;
+  for (uint32_t i = 0; i < n; i++)
+    if (x[i] > m) m = x[i];
+  return m;
+}
+
+/* Smallest set of the likeliest tokens whose probability exceeds... as the reference: from the least likely up, drop while the sum is
+ * <= 1 - top_p; the likeliest always stays. */
+static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *order) {
+  size_t n = 0;
+  double sum = 0, max = (double)max_of(logits, n_vocab);
+  for (uint32_t i = 0; i < n_vocab; i++) {
+    if (logits[i] == -INFINITY) continue;
+    order[n++] = i;
+    sum += exp((double)logits[i] - max);
+  }
+  sort_order(logits, order, n);
+  double below = 0;
+  for (size_t i = n; i-- > 1;) {
+    below += exp((double)logits[order[i]] - max) / sum;
+    if (below > 1.0 - top_p) return;
+    logits[order[i]] = -INFINITY;
+  }
+}
+
+static void keep_min_p(double min_p, float *logits, uint32_t n_vocab) {
+  double floor_ = (double)max_of(logits, n_vocab) + log(min_p);
+  for (uint32_t i = 0; i < n_vocab; i++)
+    if ((double)logits[i] < floor_) logits[i] = -INFINITY;
+}
+
+void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s) {
+  if (g->repetition_penalty != 1.0f) penalize(g, logits, n_vocab, h, s.seen);
+  if (h.n_new < g->min_new_tokens)
+    for (uint32_t i = 0; i < g->n_eos; i++)
+      if ((uint32_t)g->eos[i] < n_vocab) logits[g->eos[i]] = -INFINITY;
+  if (!g->do_sample) return;
+  if (g->temperature != 1.0f)
+    for (uint32_t i = 0; i < n_vocab; i++) logits[i] /= g->temperature;
+  keep_top_k(g->top_k, logits, n_vocab, s.order);
+  if (g->top_p < 1.0f) keep_top_p((double)g->top_p, logits, n_vocab, s.order);
+  if (g->min_p > 0.0f) keep_min_p((double)g->min_p, logits, n_vocab);
+}
+
+static int32_t likeliest(const float *logits, uint32_t n) {
+  uint32_t best = 0;
+  for (uint32_t i = 1; i < n; i++)
+    if (logits[i] > logits[best]) best = i;
+  return (int32_t)best;
+}
+
+static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
+  double sum = 0, max = (double)max_of(logits, n);
+  for (uint32_t i = 0; i < n; i++)
+    if (logits[i] != -INFINITY) sum += exp((double)logits[i] - max);
+  double target = lq_rng_next(rng) * sum, at = 0;
+  int32_t last = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (logits[i] == -INFINITY) continue;
+    last = (int32_t)i;
+    at += exp((double)logits[i] - max);
+    if (at > target) break;
+  }
+  return last;
+}
+
+lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
+                    int32_t *token, float *logprob, lq_error *err) {
+  float max = max_of(logits, n_vocab);
+  memcpy(s.work, logits, n_vocab * sizeof(float));
+  k->softmax(s.work, n_vocab);
+  int32_t top = likeliest(logits, n_vocab);
+  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
+  double log_sum = (double)max - log((double)s.work[top]);
+  if (!isfinite(log_sum))
+    return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
+  bool plain = !g->do_sample && g->repetition_penalty == 1.0f && h.n_new >= g->min_new_tokens;
+  if (plain) {
+    *token = top;
+    *logprob = (float)((double)logits[top] - log_sum);
+    return LQ_OK;
+  }
+  memcpy(s.work, logits, n_vocab * sizeof(float));
+  lq_sample_process(g, s.work, n_vocab, h, s);
+  *token = g->do_sample ? draw(rng, s.work, n_vocab) : likeliest(s.work, n_vocab);
+  *logprob = (float)((double)logits[*token] - log_sum);
+  return LQ_OK;
+}

@@ -1,0 +1,35 @@
+/* From scores to a token: generate()'s processors in its order, then the likeliest token or a draw.
+ * May call: kernel (softmax), base. Reference: transformers generation/logits_process.py. */
+#ifndef LQ_SAMPLE_H
+#define LQ_SAMPLE_H
+
+#include "decode/options.h"
+#include "kernel/kernel.h"
+
+typedef struct lq_rng { uint64_t s[4]; } lq_rng; /* xoshiro256**, Blackman & Vigna 2018 */
+void lq_rng_seed(lq_rng *r, uint64_t seed);
+double lq_rng_next(lq_rng *r); /* uniform in [0, 1) */
+
+/* Scratch for one vocabulary, shared by all sequences of a session. */
+typedef struct lq_sample_scratch {
+  float *work;      /* [n_vocab] */
+  uint32_t *order;  /* [n_vocab] */
+  uint8_t *seen;    /* [n_vocab], all zero between calls */
+} lq_sample_scratch;
+
+/* What has gone before: ids the repetition penalty looks at, and how many of them are new. */
+typedef struct lq_history {
+  const int32_t *ids;
+  size_t n;
+  uint32_t n_new;
+} lq_history;
+
+/* Processes logits[n_vocab] in place: repetition_penalty, min_new_tokens; if do_sample also temperature, top_k, top_p, min_p. Dropped tokens
+ * become -INFINITY. eos ids outside the vocabulary are ignored. */
+void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s);
+/* Picks a token; *logprob = its log-probability before any processing. logits are overwritten.
+ * LQ_E_FORMAT when no score is a number: a damaged model. */
+lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
+                    int32_t *token, float *logprob, lq_error *err);
+
+#endif

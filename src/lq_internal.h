@@ -1,0 +1,117 @@
+/* What lq.c, lq_session.c, lq_generate.c, lq_translate.c, lq_chat.c, lq_info.c and lq_quantize.c share. Not for embedders.
+ * May be included by src/lq*.c and tests only. */
+#ifndef LQ_INTERNAL_H
+#define LQ_INTERNAL_H
+
+#include "decode/options.h"
+#include "decode/sample.h"
+#include "gguf/gguf.h"
+#include "lq.h"
+#include "model/stack.h"
+#include "model/weights.h"
+#include "text/tokenizer.h"
+
+#define LQ_MAX_LANGUAGES 64
+
+typedef struct lq_language {
+  char code[16];
+  int32_t token; /* put first in the source */
+} lq_language;
+
+struct lq_model {
+  lq_arena arena; /* owns everything below but the pool and the file */
+  lq_file file;
+  lq_gguf gguf;
+  lq_weights weights;
+  lq_nn nn;
+  lq_tokenizer *tok; /* NULL: ids only */
+  lq_str name, chat_template;
+  lq_gen defaults;
+  lq_language languages[LQ_MAX_LANGUAGES];
+  uint32_t n_languages;
+  int32_t eos[LQ_MAX_EOS]; /* generation.eos_token_ids */
+  uint32_t n_eos;
+};
+
+struct lq_options {
+  lq_arena arena;
+  lq_gen gen;
+};
+
+/* A token that is decoded but perhaps not handed out yet. */
+typedef struct lq_token {
+  int32_t id;
+  float logprob;
+  uint32_t text_end; /* bytes of the slot's text that may be shown once this token is handed out */
+} lq_token;
+
+/* One sequence being decoded. */
+typedef struct lq_slot {
+  int32_t *ids;      /* [n_ctx] decoder ids: prompt, then what was generated */
+  uint32_t n_ids, n_prompt, n_past; /* n_past of them are in the cache */
+  uint32_t n_src;    /* source length in the cross cache */
+  uint32_t max_new, n_new;
+  bool active;       /* still decoding */
+  enum lq_finish finish;
+  lq_rng rng;
+  lq_stream stream;
+  lq_buf text;       /* all text so far; held back from `shown` on while it may begin a stop string */
+  uint32_t shown;
+  lq_token *tokens;  /* [n_ctx] */
+  uint32_t n_tokens, n_out; /* n_out of them handed out */
+} lq_slot;
+
+enum lq_mode { LQ_MODE_IDLE, LQ_MODE_GENERATE, LQ_MODE_TRANSLATE };
+
+/* Progress through a text being translated. */
+typedef struct lq_translation {
+  lq_buf text;       /* the session's copy */
+  char lang[16];     /* of the source, for sentence rules */
+  int32_t tag;       /* target-language token; -1 = copy the text as it is */
+  size_t pos;        /* next byte to cut a sentence from */
+  uint32_t sentence, n_sentences;
+  uint32_t n_group, cursor; /* sentences being decoded; the one being handed out */
+  struct lq_gap { size_t begin, end; } *gaps; /* [n_seq + 1]: text handed out as it is after each sentence of the group */
+  bool gap_due;
+} lq_translation;
+
+struct lq_session {
+  const lq_model *model;
+  lq_arena arena;
+  lq_session_params params; /* defaults filled in */
+  lq_stack stack;
+  lq_slot *slots;           /* [n_seq] */
+  lq_run *runs;             /* [max(n_seq, 1)] */
+  uint32_t *rows;           /* [n_seq] rows whose scores are wanted */
+  uint32_t *row_slot;       /* [n_seq] */
+  float *logits;            /* [n_seq][n_vocab] */
+  int32_t *row_ids;         /* [max_rows] */
+  lq_sample_scratch scratch;
+  lq_gen gen;
+  enum lq_mode mode;
+  uint32_t kv_valid;        /* decoder-only: slot 0's ids that the cache holds, for prefix reuse */
+  lq_translation tr;
+  lq_buf ids_buf;           /* growing scratch for token ids */
+  lq_counters counters;
+};
+
+/* lq_session.c */
+lq_status lq_check_ids(const lq_model *m, const int32_t *ids, size_t n, lq_error *err);
+/* Encodes the sources of slots [first, first + n) (ids given per slot), fills their cross caches. */
+lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uint32_t n_rows);
+/* Tokenises into s->ids_buf; *ids points into it until the next call. */
+lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigned flags, const int32_t **ids, size_t *n_ids, lq_error *err);
+
+/* lq_generate.c */
+/* Starts slot i with a decoder prompt already in slot->ids. */
+void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reuse, uint32_t max_new);
+/* One step of every active slot. */
+lq_status lq_step(lq_session *s, lq_error *err);
+/* Hands out the next token of the slot if there is one. */
+bool lq_slot_take(lq_slot *slot, lq_piece *p);
+void lq_begin(lq_session *s, const lq_options *o);
+
+/* lq_translate.c */
+lq_status lq_translate_next(lq_session *s, lq_piece *p, lq_error *err);
+
+#endif
