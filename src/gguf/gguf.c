@@ -90,8 +90,7 @@ static lq_status read_elements(lq_gguf_kv *kv, lq_bytes *b, lq_error *err) {
   kv->data = b->p + b->pos;
   if (kv->elem == LQ_GT_STRING) {
     lq_str s;
-    if (kv->count > lq_bytes_left(b) / 8) return cut_short(kv, err);
-    for (uint64_t i = 0; i < kv->count; i++)
+    for (uint64_t i = 0; i < kv->count; i++) /* each takes 8 bytes or ends the walk */
       if (!read_str(b, &s)) return cut_short(kv, err);
   } else if (!lq_mul_u64(kv->count, size, &bytes) || !lq_read_skip(b, bytes, NULL)) {
     return cut_short(kv, err);

@@ -1,4 +1,5 @@
 /* base: status, arena, bytes, utf8, unicode tables, thread pool. */
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/pool.h"
@@ -7,6 +8,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <time.h>
 
 /* ---- status ---- */
 
@@ -340,6 +342,33 @@ TEST(pool_sleeps_and_wakes) {
     lq_pool_run(p, slow, &j, 9);
     for (int i = 0; i < 9; i++) CHECK(j.hits[i] == 1);
   }
+  lq_pool_free(p);
+}
+
+/* Waits for the other part, at most three seconds. */
+static void meet(void *ctx, int i, int thread) {
+  job *j = ctx;
+  time_t until = time(NULL) + 3;
+  (void)thread;
+  j->hits[i]++;
+  j->next++;
+  while (j->next < 2 && time(NULL) < until) continue;
+}
+
+TEST(pool_wakes_sleeping_workers) {
+  lq_pool *p = NULL;
+  lq_error e;
+  job j = {0};
+  CHECK(lq_pool_new(2, &p, &e) == LQ_OK);
+  if (!p) {
+    lq_test_skip("no threads in this build");
+    return;
+  }
+  struct timespec ms20 = {0, 20000000};
+  nanosleep(&ms20, NULL); /* the worker gives up looking and sleeps */
+  time_t start = time(NULL);
+  lq_pool_run(p, meet, &j, 2);
+  CHECK(time(NULL) - start < 2 && j.next == 2);
   lq_pool_free(p);
 }
 

@@ -253,6 +253,8 @@ TEST(gguf_bounds_counts_by_the_bytes_left) {
     REFUSED(&b, LQ_E_FORMAT, "tensors");
   }
   lq_buf b;
+  head(&b, 3, 0, UINT64_MAX);
+  REFUSED(&b, LQ_E_FORMAT, "the limit is 1048576");
   head(&b, 3, 0, UINT64_MAX); /* nothing was taken for it */
   CHECK(open_n(&b, b.n) == LQ_E_FORMAT && arena.used == 0);
   close_all(&b);
@@ -331,7 +333,7 @@ TEST(gguf_refuses_bad_alignment_and_dims) {
 /* CVE-2024-21802, CVE-2026-33298 (bytes of a tensor), 2^32 x 2^32 = 0 */
 TEST(gguf_refuses_dim_overflow) {
   const uint64_t dims[][2] = {{1ull << 32, 1ull << 32}, {1ull << 63, 2}, {UINT64_MAX, 1}, {UINT64_MAX - 31, 1},
-                              {(uint64_t)INT64_MAX + 1, 1}, {1ull << 62, 1}, {1ull << 33, 1ull << 31}, {32, UINT64_MAX}};
+                              {(uint64_t)INT64_MAX + 1, 1}, {1ull << 62, 1}, {1ull << 33, 1ull << 31}, {1ull << 31, 1ull << 31}, {32, UINT64_MAX}};
   const lq_type types[] = {LQ_F32, LQ_F16, LQ_Q8_0, LQ_Q4_K};
   lq_buf b;
   for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
@@ -353,6 +355,8 @@ TEST(gguf_refuses_bad_offsets) {
   head(&b, 3, 1, 0), tensor(&b, "t", LQ_F32, 8, 1, 16), data(&b, 64);
   REFUSED(&b, LQ_E_FORMAT, "multiple of the alignment");
   head(&b, 3, 1, 0), tensor(&b, "t", LQ_F32, 8, 1, UINT64_MAX - 31), data(&b, 64);
+  REFUSED(&b, LQ_E_FORMAT, "overflows");
+  head(&b, 3, 1, 0), tensor(&b, "t", LQ_F32, 1ull << 31, 1ull << 30, 1ull << 63), data(&b, 64);
   REFUSED(&b, LQ_E_FORMAT, "overflows");
   head(&b, 3, 1, 0), tensor(&b, "t", LQ_F32, 8, 1, (UINT64_MAX - 31) / 2 & ~31ull), data(&b, 64);
   REFUSED(&b, LQ_E_FORMAT, "missing");

@@ -190,7 +190,7 @@ TEST(quant_q8a_keeps_nan_and_infinity) {
   for (int i = 0; i < 96; i++) x[i] = 1;
   x[31] = NAN;
   x[32] = -INFINITY;
-  for (int i = 64; i < 96; i++) x[i] = 1e-44f;
+  for (int i = 64; i < 96; i++) x[i] = 1e-37f;
   lq_quantize_q8a(x, y, 96);
   CHECK(isnan(y[0].d) && y[0].qs[0] == 0 && isnan(y[1].d));
   CHECK(y[2].d == 0 && y[2].qs[0] == 0);
