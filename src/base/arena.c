@@ -24,7 +24,8 @@ void lq_arena_measure(lq_arena *a) {
 static lq_arena_chunk *chunk_new(uint64_t bytes) {
   uint64_t whole;
   size_t n;
-  if (!lq_add_u64(bytes, sizeof(lq_arena_chunk) + ALIGN - 1, &whole) || !lq_to_size(whole, &n)) return NULL;
+  if (!lq_add_u64(bytes, sizeof(lq_arena_chunk) + ALIGN - 1, &whole) || whole > PTRDIFF_MAX || !lq_to_size(whole, &n))
+    return NULL;
   void *block = calloc(1, n);
   if (!block) return NULL;
   lq_arena_chunk *c = block;

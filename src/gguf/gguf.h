@@ -43,9 +43,9 @@ typedef struct lq_gguf {
   uint32_t *kv_index;
 } lq_gguf;
 
-/* Parses and checks the whole directory. `bytes` must outlive *g and stay put; `a` owns the directory.
+/* Parses and checks the whole directory. `bytes` starts at a multiple of 8, must outlive *g and stay put; `a` owns the directory.
  * Refuses: wrong magic (says what it looks like instead: HTML page, zip, safetensors, big-endian GGUF, GGUF v1), truncated, counts beyond
- * the bytes left, duplicate names, overlapping or misaligned tensors, zero or overflowing dims, alignment 0 or no power of two, nested arrays,
+ * the bytes left, duplicate names, overlapping or misaligned tensors, zero or overflowing dims, alignment below 8 or no power of two, nested arrays,
  * booleans other than 0/1, unsupported tensor types (by name), tensor data beyond the end (says how many bytes are missing). */
 lq_status lq_gguf_open(lq_gguf *g, void *bytes, uint64_t n_bytes, lq_arena *a, lq_error *err);
 

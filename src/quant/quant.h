@@ -35,7 +35,8 @@ _Static_assert(sizeof(lq_block_q3_k) == 110 && sizeof(lq_block_q4_k) == 144, "gg
 _Static_assert(sizeof(lq_block_q5_k) == 176 && sizeof(lq_block_q6_k) == 210, "ggml layout");
 
 /* Activations, quantised: 32 values x = d*qs, |qs| <= 127, d = max|x|/127 (0 for an all-zero block),
- * qs rounded to nearest even. s[0], s[1] = sum of qs[0..15], qs[16..31]: for the minima of Q4_1, Q5_1 and K types. */
+ * qs = x * (127 / max|x|) rounded to nearest even. max|x| < 2^-119 counts as zero; a NaN or infinity in the block gives
+ * d = NaN and qs = 0. s[0], s[1] = sum of qs[0..15], qs[16..31]: for the minima of Q4_1, Q5_1 and K types. */
 typedef struct { float d; int16_t s[2]; int8_t qs[32]; } lq_q8a;
 _Static_assert(sizeof(lq_q8a) == 40, "packed");
 
