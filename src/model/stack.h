@@ -1,0 +1,50 @@
+/* The one walker: runs a stack of blocks over rows of several sequences, encoder or decoder, with or without cross attention.
+ * May call: nn, kernel, base. It never tests a model's name: the architecture row and the bound weights say everything. */
+#ifndef LQ_STACK_H
+#define LQ_STACK_H
+
+#include "model/kv.h"
+#include "model/weights.h"
+
+typedef void (*lq_stack_probe)(void *ctx, const char *name, const float *x, size_t rows, size_t cols);
+
+typedef struct lq_stack_size {
+  uint32_t n_ctx;    /* decoder positions per sequence */
+  uint32_t n_src;    /* longest source; 0 without encoder */
+  uint32_t n_seq;    /* sequences at once */
+  uint32_t max_rows; /* rows in one call */
+} lq_stack_size;
+
+/* Working memory and caches of one session. */
+typedef struct lq_stack {
+  const lq_weights *w;
+  lq_nn nn;
+  lq_stack_size size;
+  lq_kv self, cross;
+  float *x;              /* [max_rows][d_model]: the residual stream; after a run, the normed output */
+  float *h, *t;          /* [max_rows][d_model] */
+  float *q, *a;          /* [max_rows][n_head * d_head] */
+  float *k, *v;          /* [max_rows][n_head_kv * d_head] */
+  float *gate, *up;      /* [max_rows][d_ff] */
+  lq_q8a *q8;            /* quantised rows of the widest matrix */
+  float *scores;
+  float *rope;           /* [n_ctx][n_rot] cos, sin */
+  float *enc_bias, *dec_bias; /* T5: [n_head][2*n_src - 1], [n_head][n_ctx] */
+  lq_stack_probe probe;
+  void *probe_ctx;
+} lq_stack;
+
+/* Takes all memory from `a` (or measures it). False when the arena is full or a size overflows. Tables are filled when not measuring. */
+bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size size, lq_arena *a);
+
+/* x rows = embeddings of ids[n]. ids must be in range. */
+void lq_stack_embed(lq_stack *s, const int32_t *ids, uint32_t n);
+/* Runs the rows in s->x through `l`, s->x = normed output. Decoder: keys and values go to s->self at each run's positions; runs[].n_kv
+ * is the source length for cross attention. Encoder: runs[].n_kv = n_rows of the run. */
+void lq_stack_run(lq_stack *s, const lq_layers *l, const lq_run *runs, size_t n_runs, uint32_t n_rows);
+/* Cross-attention keys and values of every decoder layer from the encoder output in s->x. Returns the layers filled. */
+uint32_t lq_stack_fill_cross(lq_stack *s, const lq_run *runs, size_t n_runs, uint32_t n_rows);
+/* logits[n][n_vocab] of the given rows of s->x. n <= max_rows. */
+void lq_stack_head(lq_stack *s, const uint32_t *rows, uint32_t n, float *logits);
+
+#endif

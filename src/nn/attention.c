@@ -1,0 +1,82 @@
+/* Attention: one part = a block of rows of one run and one key/value head. May call: kernel, base. */
+#include "nn/attention.h"
+
+#include <string.h>
+
+/* Query rows that share one pass over the keys. */
+#define BLOCK_ROWS 8u
+
+size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, size_t max_kv) {
+  uint32_t group = n_head / n_head_kv;
+  return (group > BLOCK_ROWS ? group : BLOCK_ROWS) * max_kv;
+}
+
+typedef struct attention_job {
+  const lq_kernels *k;
+  const lq_attention *a;
+  size_t scratch; /* floats per thread */
+  size_t max_kv;
+} attention_job;
+
+/* Turns raw scores of query position p into weights and sums the values. n keys are seen. */
+static void finish_row(const attention_job *j, float *s, uint32_t head, uint32_t p, size_t n, const float *v, float *out) {
+  const lq_attention *a = j->a;
+  for (size_t i = 0; i < n; i++) s[i] *= a->scale;
+  if (a->bias) {
+    const float *b = a->bias + head * a->n_bias + a->bias_zero - p;
+    for (size_t i = 0; i < n; i++) s[i] += b[i];
+  }
+  j->k->softmax(s, n);
+  memset(out, 0, a->d_head * sizeof(float));
+  j->k->weighted_sum(out, s, v, a->kv.pos_stride, n, a->d_head);
+}
+
+/* Rows [first, first + n_rows) of run r, all query heads of key/value head h. */
+static void attend_block(const attention_job *j, const lq_run *r, uint32_t first, uint32_t n_rows, uint32_t h, float *s) {
+  const lq_attention *a = j->a;
+  uint32_t group = a->n_head / a->n_head_kv;
+  size_t off = (size_t)(a->kv.by_row ? r->row0 : r->seq) * a->kv.seq_stride + h * a->kv.head_stride;
+  const float *k = a->kv.k + off, *v = a->kv.v + off;
+  size_t width = (size_t)a->n_head * a->d_head, w_stride = a->kv.pos_stride * sizeof(float);
+  uint32_t last_pos = r->pos0 + first + n_rows - 1;
+  size_t n = a->causal ? (size_t)last_pos + 1 : r->n_kv;
+  size_t row = (size_t)r->row0 + first;
+  const float *q = a->q + row * width + (size_t)h * group * a->d_head;
+  float *out = a->out + row * width + (size_t)h * group * a->d_head;
+  if (n_rows == 1) {
+    j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, a->d_head * sizeof(float), group, a->d_head);
+    for (uint32_t g = 0; g < group; g++)
+      finish_row(j, s + g * j->max_kv, h * group + g, last_pos, n, v, out + g * a->d_head);
+    return;
+  }
+  for (uint32_t g = 0; g < group; g++, q += a->d_head, out += a->d_head) {
+    j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, width * sizeof(float), n_rows, a->d_head);
+    for (uint32_t i = 0; i < n_rows; i++) {
+      uint32_t p = r->pos0 + first + i;
+      finish_row(j, s + i * j->max_kv, h * group + g, p, a->causal ? (size_t)p + 1 : n, v, out + i * width);
+    }
+  }
+}
+
+static void attention_part(void *ctx, int part, int thread) {
+  const attention_job *j = ctx;
+  const lq_attention *a = j->a;
+  uint32_t h = (uint32_t)part % a->n_head_kv, block = (uint32_t)part / a->n_head_kv;
+  for (size_t i = 0; i < a->n_runs; i++) {
+    uint32_t n_blocks = (a->runs[i].n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    if (block >= n_blocks) {
+      block -= n_blocks;
+      continue;
+    }
+    uint32_t first = block * BLOCK_ROWS, left = a->runs[i].n_rows - first;
+    attend_block(j, &a->runs[i], first, left < BLOCK_ROWS ? left : BLOCK_ROWS, h, a->scores + (size_t)thread * j->scratch);
+    return;
+  }
+}
+
+void lq_attention_run(const lq_nn *nn, const lq_attention *a, size_t max_kv) {
+  attention_job j = {nn->k, a, lq_attention_scratch(a->n_head, a->n_head_kv, max_kv), max_kv};
+  uint32_t blocks = 0;
+  for (size_t i = 0; i < a->n_runs; i++) blocks += (a->runs[i].n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  lq_pool_run(nn->pool, attention_part, &j, (int)(blocks * a->n_head_kv));
+}

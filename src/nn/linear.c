@@ -1,0 +1,97 @@
+/* Linear layers: quantise the activations once, then share the output rows among the threads.
+ * May call: kernel, quant, base. */
+#include "nn/linear.h"
+
+/* Output rows handed to a thread at a time: a multiple of every packed group. */
+#define ROWS_PER_PART 64u
+/* Below this many multiply-adds, waking another thread costs more than it saves. */
+#define SERIAL_MACS 65536u
+
+static bool takes_floats(lq_type t) { return t == LQ_F32 || t == LQ_F16 || t == LQ_BF16; }
+
+typedef struct linear_job {
+  const lq_kernels *k;
+  const lq_mat *w;
+  const lq_acts *x;
+  float *y;
+  size_t ldy;
+  bool floats;
+} linear_job;
+
+static void linear_rows(const linear_job *j, uint32_t first, uint32_t n) {
+  const lq_mat *w = j->w;
+  const lq_acts *x = j->x;
+  const void *in = j->floats ? (const void *)x->x : (const void *)x->q;
+  size_t stride = j->floats ? x->n_in * sizeof(float) : (size_t)(x->n_in / LQ_QK) * sizeof(lq_q8a);
+  lq_matmul_fn fn = w->packed ? j->k->matmul_packed[w->type] : j->k->matmul[w->type];
+  fn(j->y + first, j->ldy, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, x->n_rows, w->n_in);
+  if (!w->bias) return;
+  for (uint32_t r = 0; r < x->n_rows; r++) {
+    float *y = j->y + r * j->ldy + first;
+    for (uint32_t i = 0; i < n; i++) y[i] += w->bias[first + i];
+  }
+}
+
+static void linear_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const linear_job *j = ctx;
+  uint32_t first = (uint32_t)part * ROWS_PER_PART;
+  uint32_t left = j->w->n_out - first;
+  linear_rows(j, first, left < ROWS_PER_PART ? left : ROWS_PER_PART);
+}
+
+typedef struct quantize_job {
+  const lq_kernels *k;
+  const lq_acts *x;
+} quantize_job;
+
+static void quantize_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const quantize_job *j = ctx;
+  size_t r = (size_t)part, n = j->x->n_in;
+  j->k->quantize(j->x->x + r * n, j->x->q + r * (n / LQ_QK), n);
+}
+
+void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy) {
+  bool floats = takes_floats(w->type);
+  if (x->n_rows == 0) return;
+  if (!floats && !x->quantized) {
+    quantize_job q = {nn->k, x};
+    lq_pool *pool = x->n_rows > 8 ? nn->pool : NULL;
+    lq_pool_run(pool, quantize_part, &q, (int)x->n_rows);
+    x->quantized = true;
+  }
+  linear_job j = {nn->k, w, x, y, ldy, floats};
+  uint64_t macs = (uint64_t)w->n_out * w->n_in * x->n_rows;
+  if (!nn->pool || macs < SERIAL_MACS) {
+    linear_rows(&j, 0, w->n_out);
+    return;
+  }
+  lq_pool_run(nn->pool, linear_part, &j, (int)((w->n_out + ROWS_PER_PART - 1) / ROWS_PER_PART));
+}
+
+void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y) {
+  if (!w->packed) {
+    lq_dequantize_row(w->type, w->data + (size_t)i * w->row_bytes, y, w->n_in);
+    return;
+  }
+  uint32_t group = nn->k->repack_rows[w->type];
+  const uint8_t *at = w->data + (size_t)(i / group) * group * w->row_bytes;
+  nn->k->unpack_row[w->type](at, i % group, y, w->n_in);
+}
+
+size_t lq_mat_pack_scratch(const lq_nn *nn, const lq_mat *w) {
+  uint32_t group = nn->k->repack_rows[w->type];
+  if (w->packed || group == 0 || w->n_out % group != 0) return 0;
+  return group * w->row_bytes;
+}
+
+/* The file's bytes are ours to rewrite (lq_model_open's contract); only here is the const taken off. */
+void lq_mat_pack(const lq_nn *nn, lq_mat *w, void *tmp) {
+  size_t bytes = lq_mat_pack_scratch(nn, w);
+  if (bytes == 0) return;
+  uint32_t group = nn->k->repack_rows[w->type];
+  uint8_t *at = (uint8_t *)(uintptr_t)w->data;
+  for (uint32_t i = 0; i < w->n_out; i += group, at += bytes) nn->k->pack[w->type](at, tmp, w->n_in);
+  w->packed = true;
+}

@@ -1,0 +1,45 @@
+/* Linear layers over rows of activations. Stateless; the only floor that calls the pool.
+ * May call: kernel, quant, base. */
+#ifndef LQ_LINEAR_H
+#define LQ_LINEAR_H
+
+#include "base/pool.h"
+#include "kernel/kernel.h"
+
+/* What every nn function runs on. pool NULL = serial. */
+typedef struct lq_nn {
+  const lq_kernels *k;
+  lq_pool *pool;
+} lq_nn;
+
+/* A weight matrix [n_out, n_in], borrowed from the file. bias: n_out floats or NULL. */
+typedef struct lq_mat {
+  const uint8_t *data;
+  const float *bias;
+  size_t row_bytes;
+  uint32_t n_in, n_out;
+  lq_type type;
+  bool packed; /* groups of k->repack_rows[type] rows rewritten for speed */
+} lq_mat;
+
+/* Activation rows x[n_rows, n_in], contiguous. q: scratch for n_rows * n_in / 32 blocks, filled at the first quantised matrix
+ * that reads them, so that q, k and v share one quantisation. */
+typedef struct lq_acts {
+  const float *x;
+  lq_q8a *q;
+  uint32_t n_rows, n_in;
+  bool quantized;
+} lq_acts;
+
+/* y[n_rows, n_out] = x W^T + b, rows ldy floats apart. y may not alias x. Never fails. */
+void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy);
+
+/* y[n_in] = row i of w, decoded. */
+void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y);
+
+/* Rewrites w's rows in place in the kernel's packed form, if it has one and the row count allows. tmp: bytes of one group. */
+void lq_mat_pack(const lq_nn *nn, lq_mat *w, void *tmp);
+/* Bytes of tmp that lq_mat_pack wants for w; 0 when it would do nothing. */
+size_t lq_mat_pack_scratch(const lq_nn *nn, const lq_mat *w);
+
+#endif
