@@ -234,10 +234,10 @@ async function main() {
     error.code === 'EADDRINUSE' ? `the ports from ${wanted} to ${Math.min(65535, wanted + TRIES)} are all busy; choose another with PORT or --port`
       : error.code === 'EACCES' ? `this user may not open port ${wanted}; choose one above 1023 with PORT or --port`
         : `cannot listen on ${host}: ${error.message}`));
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(0));
   if (wanted !== 0 && port !== wanted) console.log(`Port ${wanted} is busy; taking ${port}.`);
   const name = host === '127.0.0.1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   console.log(`http://${name}:${port}/`);
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(0));
 }
 
 if (process.argv[1] && fileURLToPath(import.meta.url) === await realpath(process.argv[1])) await main();
