@@ -1,0 +1,218 @@
+"""Tokenizer files -> GGUF tokenizer keys: SentencePiece unigram ("t5") and byte-level BPE ("gpt2").
+
+SentencePiece files are one protobuf message (sentencepiece_model.proto); the few fields needed are read here.
+"""
+
+import re
+import struct
+from dataclasses import dataclass, field
+
+from .checkpoint import read_json
+from .errors import ConvertError
+
+NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+
+@dataclass
+class Vocab:
+    """Tokens with kinds and, for unigram models, scores; `keys` are the other tokenizer.ggml.* keys."""
+
+    model: str
+    tokens: list
+    types: list
+    scores: list = None
+    merges: list = None
+    keys: dict = field(default_factory=dict)
+    chat_template: str = None
+
+    def put(self, i, text, kind):
+        """Sets token i, widening the vocabulary with unused entries."""
+        self.pad(i + 1)
+        self.tokens[i], self.types[i] = text, kind
+
+    def pad(self, size):
+        while len(self.tokens) < size:
+            self.tokens.append(f"[PAD{len(self.tokens)}]")
+            self.types.append(UNUSED)
+            if self.scores is not None:
+                self.scores.append(-1000.0)
+
+
+def open_tokenizer(folder, config):
+    """The folder's Vocab, or None when it has no tokenizer files."""
+    for name in ("spiece.model", "tokenizer.model"):
+        if (folder / name).is_file():
+            vocab = sentencepiece_vocab(folder / name)
+            break
+    else:
+        if not (folder / "tokenizer.json").is_file():
+            return None
+        vocab = bpe_vocab(folder)
+    settings = read_json(folder, "tokenizer_config.json")
+    added_tokens(vocab, folder, settings)
+    size = config.get("vocab_size") or len(vocab.tokens)
+    if len(vocab.tokens) > size:
+        raise ConvertError(f"the tokenizer has {len(vocab.tokens)} tokens, the model's vocab_size is {size}")
+    vocab.pad(size)
+    special_ids(vocab, settings, config)
+    vocab.chat_template = chat_template(folder, settings)
+    return vocab
+
+
+# ---- SentencePiece ------------------------------------------------------------------------------
+
+
+def protobuf_fields(data, what):
+    """Yields (field number, value): ints for varints, bytes for the rest."""
+    pos = 0
+
+    def varint():
+        nonlocal pos
+        value = shift = 0
+        while True:
+            byte = data[pos]
+            pos += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    try:
+        while pos < len(data):
+            tag = varint()
+            wire = tag & 7
+            if wire == 0:
+                yield tag >> 3, varint()
+                continue
+            size = {1: 8, 5: 4}.get(wire) or (varint() if wire == 2 else None)
+            if size is None or pos + size > len(data):
+                raise IndexError
+            yield tag >> 3, data[pos:pos + size]
+            pos += size
+    except IndexError:
+        raise ConvertError(f"{what} is no SentencePiece model, or it is cut short") from None
+
+
+def signed(value):
+    return value - (1 << 64) if value >> 63 else value
+
+
+def sentencepiece_vocab(path):
+    """ModelProto: pieces = 1 {piece = 1, score = 2, type = 3}, trainer_spec = 2, normalizer_spec = 3."""
+    vocab = Vocab("t5", [], [], scores=[])
+    trainer, normalizer = {}, {}
+    for number, value in protobuf_fields(path.read_bytes(), path):
+        if number == 1:
+            piece = dict(protobuf_fields(value, path))
+            vocab.tokens.append(piece.get(1, b"").decode("utf-8", "replace"))
+            vocab.scores.append(struct.unpack("<f", piece[2])[0] if 2 in piece else 0.0)
+            vocab.types.append(piece.get(3, NORMAL))
+        elif number == 2:
+            trainer = dict(protobuf_fields(value, path))
+        elif number == 3:
+            normalizer = dict(protobuf_fields(value, path))
+    if trainer.get(3, 1) != 1:
+        kind = {2: "BPE", 3: "word", 4: "character"}.get(trainer[3], "unknown")
+        raise ConvertError(f"{path} is a SentencePiece {kind} model; unigram is supported (--no-tokenizer converts for ids only)")
+    ids = {"unknown_token_id": trainer.get(40, 0), "bos_token_id": trainer.get(41, 1), "eos_token_id": trainer.get(42, 2),
+           "padding_token_id": trainer.get(43, (1 << 64) - 1)}
+    vocab.keys = {key: signed(v) for key, v in ids.items() if signed(v) >= 0}
+    vocab.keys |= {"add_space_prefix": bool(normalizer.get(3, 1)), "remove_extra_whitespaces": bool(normalizer.get(4, 1)),
+                   "add_bos_token": False, "add_eos_token": True}
+    if normalizer.get(2):
+        vocab.keys["precompiled_charsmap"] = normalizer[2]
+    return vocab
+
+
+# ---- byte-level BPE -----------------------------------------------------------------------------
+
+SPLIT_LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+                r"|\s+(?!\S)|\s+")
+SPLITS = {SPLIT_LLAMA3: "llama-bpe", SPLIT_LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}"): "qwen2"}
+
+
+def pre_tokenizer(spec):
+    """llama.cpp's name for a tokenizer.json pre_tokenizer."""
+    steps = spec.get("pretokenizers", []) if (spec or {}).get("type") == "Sequence" else [spec or {}]
+    kinds = [s.get("type") for s in steps]
+    if kinds == ["ByteLevel"] and steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):
+        return "gpt-2"
+    if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits") and not steps[1].get("add_prefix_space"):
+        return "smollm"
+    if kinds == ["Split", "ByteLevel"]:
+        pattern = steps[0].get("pattern", {}).get("Regex", "")
+        if pattern in SPLITS and steps[0].get("behavior") == "Isolated":
+            return SPLITS[pattern]
+    raise ConvertError(f"the pre-tokenizer {' + '.join(map(str, kinds))} of tokenizer.json is not known; known are those of GPT-2, "
+                       "SmolLM, Llama 3 and Qwen 2 (--no-tokenizer converts for ids only)")
+
+
+def bpe_vocab(folder):
+    data = read_json(folder, "tokenizer.json")
+    model = data.get("model", {})
+    kind = model.get("type") or "BPE"
+    if kind != "BPE" or model.get("byte_fallback"):
+        raise ConvertError(f"tokenizer.json holds a {kind} model; supported are byte-level BPE there and SentencePiece unigram in "
+                           "spiece.model (--no-tokenizer converts for ids only)")
+    vocab = Vocab("gpt2", [], [])
+    vocab.keys["pre"] = pre_tokenizer(data.get("pre_tokenizer"))
+    for text, i in sorted(model.get("vocab", {}).items(), key=lambda entry: entry[1]):
+        vocab.put(i, text, NORMAL)
+    for token in data.get("added_tokens", []):
+        vocab.put(token["id"], token["content"], CONTROL if token.get("special") else USER)
+    vocab.merges = [m if isinstance(m, str) else " ".join(m) for m in model.get("merges", [])]
+    vocab.keys |= {"add_space_prefix": False, **template_ends(data.get("post_processor"))}
+    return vocab
+
+
+def template_ends(processor):
+    """add_bos_token and add_eos_token as the post-processor's template for one text has them."""
+    steps = (processor or {}).get("processors", [processor or {}])
+    single = next((s["single"] for s in steps if s.get("type") == "TemplateProcessing"), [])
+    special = ["SpecialToken" in item for item in single]
+    return {"add_bos_token": bool(special) and special[0], "add_eos_token": len(special) > 1 and special[-1]}
+
+
+# ---- both ---------------------------------------------------------------------------------------
+
+
+def added_tokens(vocab, folder, settings):
+    """Tokens that only the side files know, such as T5's <extra_id_0>."""
+    for text, i in read_json(folder, "added_tokens.json").items():
+        if i >= len(vocab.tokens) or vocab.types[i] == UNUSED:
+            vocab.put(i, text, USER)
+    for i, token in settings.get("added_tokens_decoder", {}).items():
+        if int(i) >= len(vocab.tokens) or vocab.types[int(i)] == UNUSED:
+            vocab.put(int(i), token["content"], CONTROL if token.get("special") else USER)
+
+
+def first(value):
+    return value[0] if isinstance(value, list) and value else value
+
+
+def special_ids(vocab, settings, config):
+    """tokenizer_config.json names the special tokens; config.json's ids stand in where it does not."""
+    names = {"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id"}
+    for name, key in names.items():
+        token = settings.get(f"{name}_token")
+        text = token.get("content") if isinstance(token, dict) else token
+        i = vocab.tokens.index(text) if text in vocab.tokens else first(config.get(f"{name}_token_id"))
+        if vocab.model == "gpt2" and i is not None and 0 <= i < len(vocab.tokens):
+            vocab.keys.setdefault(key, i)
+    for name in ("add_bos_token", "add_eos_token"):
+        if vocab.model == "gpt2" and isinstance(settings.get(name), bool):
+            vocab.keys[name] = settings[name]
+
+
+def chat_template(folder, settings):
+    if (folder / "chat_template.jinja").is_file():
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        template = next((t["template"] for t in template if t.get("name") == "default"), None)
+    return template
+
+
+def translation_languages(vocab):
+    """Codes of the target-language pieces <2xx>, in order."""
+    return [m[1] for t in vocab.tokens if (m := re.fullmatch(r"<2([a-z]{2,3}(?:[-_][A-Za-z]+)*)>", t))]

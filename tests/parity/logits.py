@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Parity: the engine's scores and texts against recorded ones (tests/golden).
+
+    logits.py [--loquat "build/loquat"] [--threads N] [--smollm2 FILE] [--only CASE ...] [--fr-en-f32 FILE]
+
+--loquat is a command line, so a build for another target is tested by the same cases. Cases: the tiny models, fr-en, smollm2; smollm2 is
+skipped when its file is not there. Prints one line a check, the first tensor that differs where one does, and last
+`N passed, N failed, N skipped`.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "models"))
+from lib.checkpoint import Tensors  # noqa: E402
+from reference import first_difference  # noqa: E402
+
+GOLDEN = ROOT / "tests/golden"
+TOLERANCE = 1e-4  # float32 scores and states, absolute
+LONGEST = 64      # new tokens of the recorded translations
+HALF = 0.02       # scores recorded in float16, of size up to 32
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, ok, text):
+        self.passed += bool(ok)
+        self.failed += not ok
+        print(f"{'ok  ' if ok else 'FAIL'} {text}", flush=True)
+        return ok
+
+    def skip(self, text):
+        self.skipped += 1
+        print(f"skip {text}", flush=True)
+
+
+class Engine:
+    """The command line under test."""
+
+    def __init__(self, command, threads):
+        self.command = shlex.split(command)
+        self.threads = threads
+
+    def run(self, *arguments, text=None):
+        line = [*self.command, *map(str, arguments), "--threads", str(self.threads)]
+        done = subprocess.run(line, input=text, capture_output=True, encoding="utf-8", timeout=600, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{shlex.join(line)[:200]} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def logits(self, model, ids, decoder_ids=None, probe=None):
+        arguments = ["logits", "-m", model, "--ids", ",".join(map(str, ids))]
+        if decoder_ids is not None:
+            arguments += ["--decoder-ids", ",".join(map(str, decoder_ids))]
+        if probe:
+            arguments += ["--probe", probe]
+        return np.array(json.loads(self.run(*arguments))["logits"], dtype=np.float32)
+
+    def probed(self, model, ids, decoder_ids=None):
+        """{name: array} of every tensor of one run."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.logits(model, ids, decoder_ids, probe=folder)
+            index = json.loads(Path(folder, "index.json").read_text())
+            return {e["name"]: np.fromfile(Path(folder, e["name"] + ".f32"), "<f4").reshape(e["rows"], e["cols"]) for e in index}
+
+
+def load(folder):
+    return json.loads((folder / "expected.json").read_text(encoding="utf-8")), Tensors([folder / "expected.safetensors"])
+
+
+def largest(a, b):
+    return float(np.abs(a - b).max()) if a.shape == b.shape else float("inf")
+
+
+def close(report, engine, what, got, want, tolerance, run):
+    """One comparison. run = (model, ids, decoder ids) that made `got`; on failure its first tensor that differs from the reference is named."""
+    difference = largest(got, want)
+    if not report.check(difference <= tolerance, f"{what}: largest difference {difference:.2e}, allowed {tolerance:.0e}"):
+        print(f"     {first_difference(run[0], run[1], run[2], engine.probed(*run), 1e-4)}", flush=True)
+
+
+def encoder_state(probed):
+    return next(x for name, x in probed.items() if name.startswith("enc.") and name.endswith(".norm"))
+
+
+def encoder_decoder_case(report, engine, name):
+    expected, tensors = load(GOLDEN / name)
+    model = ROOT / f"models/tiny/{name}.gguf"
+    states, scores = tensors.load("encoder_last_hidden_state"), tensors.load("decoder_logits_per_step")
+    for row, (ids, mask) in enumerate(zip(expected["inputIds"], expected["attentionMask"])):
+        ids, forced = ids[:sum(mask)], expected["greedyForcedIds"][row]
+        probed = engine.probed(model, ids, forced[:1])
+        close(report, engine, f"{name} row {row} encoder", encoder_state(probed), states[row][:len(ids)], TOLERANCE, (model, ids, forced[:1]))
+        greedy = forced[:1]
+        for step in range(len(forced) - 1):
+            got = engine.logits(model, ids, forced[:step + 1])
+            close(report, engine, f"{name} row {row} step {step}", got, scores[row][step], TOLERANCE, (model, ids, forced[:step + 1]))
+            greedy.append(int(got.argmax()))
+        report.check(greedy == forced, f"{name} row {row} greedy ids")
+
+
+def decoder_case(report, engine, name):
+    expected, tensors = load(GOLDEN / name)
+    model = ROOT / f"models/tiny/{name}.gguf"
+    for what, key in (("logits", "inputIds"), ("long_logits", "longInputIds")):
+        ids, want = expected[key][0], tensors.load(what)[0]
+        probed = engine.probed(model, ids)
+        got = probed["logits"]
+        # A run may score only the last position; then every prefix is a run of its own.
+        if len(got) < len(ids):
+            got = np.stack([engine.logits(model, ids[:n]) for n in range(1, len(ids) + 1)])
+        close(report, engine, f"{name} {what}", got, want, TOLERANCE, (model, ids, None))
+        if what == "logits":
+            last = next(x for n, x in reversed(probed.items()) if n.startswith("dec.") and n.endswith(".norm"))
+            close(report, engine, f"{name} last hidden state", last, tensors.load("hidden_last")[0][-len(last):], TOLERANCE, (model, ids, None))
+    forced = expected["greedyForcedIds"][0]
+    greedy = list(expected["inputIds"][0])
+    while len(greedy) < len(forced):
+        greedy.append(int(engine.logits(model, greedy).argmax()))
+    report.check(greedy == forced, f"{name} greedy ids")
+
+
+def translations(engine, model, cases):
+    """Our greedy text of each case, one run per direction with a line for each sentence."""
+    texts = {}
+    for to in sorted({c["to"] for c in cases}):
+        lines = [c["text"] for c in cases if c["to"] == to]
+        source = "fr" if to == "en" else "en"
+        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST, text="".join(line + "\n" for line in lines))
+        texts |= {(to, line): result for line, result in zip(lines, out.split("\n"))}
+    return [texts.get((c["to"], c["text"]), "") for c in cases]
+
+
+def fr_en_case(report, engine, f32):
+    expected, tensors = load(GOLDEN / "fr-en")
+    cases = expected["cases"]
+    for i, case in enumerate(cases[:3]):
+        ids, steps = case["input_ids"], case["greedy_ids"][:-1]
+        if not f32:
+            break
+        state = encoder_state(engine.probed(f32, ids, steps[:1]))
+        close(report, engine, f"fr-en f32 sentence {i} encoder", state, tensors.load(f"encoder_{i}"), TOLERANCE, (f32, ids, steps[:1]))
+        want = tensors.load(f"logits_{i}")
+        for step in range(len(want)):
+            close(report, engine, f"fr-en f32 sentence {i} step {step}", engine.logits(f32, ids, steps[:step + 1]), want[step], HALF,
+                  (f32, ids, steps[:step + 1]))
+    for model, name, least in ((f32, "f32", len(cases)), (ROOT / "models/fr-en.gguf", "q8_0", 32)):
+        if not model:
+            report.skip(f"fr-en {name}: no file given (--fr-en-f32)")
+            continue
+        got = translations(engine, model, cases)
+        wrong = [(c, text) for c, text in zip(cases, got) if text != c["greedy"]]
+        report.check(len(cases) - len(wrong) >= least, f"fr-en {name}: {len(cases) - len(wrong)} of {len(cases)} texts as recorded, at least {least}")
+        for case, text in wrong:
+            print(f"     {case['text']!r}: {text!r}, recorded {case['greedy']!r}")
+
+
+def follows(got, recorded, count):
+    """Whether ids are the recorded ones, which leave out the end-of-generation token that stopped them."""
+    return got[:len(recorded)] == recorded[:count] and (len(recorded) >= count or len(got) <= len(recorded) + 1)
+
+
+def rms(values):
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def smollm2_case(report, engine, model):
+    """First greedy ids, and the distance of our scores to those of the float32 weights beside llama.cpp's on the same file."""
+    followed, ours, theirs = 0, [], []
+    prompts = json.loads((GOLDEN / "smollm2.json").read_text(encoding="utf-8"))["prompts"]
+    for case in prompts:
+        got = json.loads(engine.run("generate", "-m", model, "--prompt", case["prompt"], "--max-new-tokens", 24, "--json"))["ids"]
+        agree = [kind for kind in ("q", "f32") if follows(got, case[kind]["greedy"], 24)]
+        followed += bool(agree)
+        print(f"     {case['user']!r} follows {' and '.join(agree) or 'neither'}")
+        logits, full, quantised = engine.logits(model, case["ids"]), dict(case["f32"]["top10"]), dict(case["q"]["top10"])
+        ids = [i for i in full if i in quantised]
+        ours.append([logits[i] - full[i] for i in ids])
+        theirs.append([quantised[i] - full[i] for i in ids])
+        print(f"     scores of {len(ids)} ids: {rms(ours[-1]):.4f} from float32, llama.cpp {rms(theirs[-1]):.4f}, "
+              f"its whole row {case['q_vs_f32']['logit_rmse']:.4f}")
+    report.check(followed >= 4, f"smollm2: {followed} of {len(prompts)} prompts follow a recorded text for 24 tokens, at least 4")
+    mine, other = rms(np.concatenate(ours)), rms(np.concatenate(theirs))
+    report.check(mine <= other, f"smollm2: scores lie {mine:.4f} from float32, llama.cpp's {other:.4f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compare the engine with recorded outputs.")
+    parser.add_argument("--loquat", default=str(ROOT / "build/loquat"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--fr-en-f32", metavar="FILE", help="float32 conversion of fr-en's weights")
+    parser.add_argument("--smollm2", metavar="FILE", type=Path, default=ROOT / "models/smollm2-135m-instruct-q4_1.gguf")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CASE")
+    args = parser.parse_args()
+    engine, report = Engine(args.loquat, args.threads), Report()
+    cases = {
+        "t5-v1_1": lambda: encoder_decoder_case(report, engine, "t5-v1_1"),
+        "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
+        "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
+        "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
+        "smollm2": lambda: smollm2_case(report, engine, args.smollm2) if args.smollm2.is_file() else report.skip(
+            f"smollm2: {args.smollm2} is not there (make models fetches it)"),
+    }
+    for name in args.only or cases:
+        try:
+            cases[name]()
+        except (RuntimeError, OSError, ValueError, KeyError, subprocess.TimeoutExpired) as e:
+            report.check(False, f"{name}: {e!r}")
+    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
+    sys.exit(report.failed > 0)
+
+
+if __name__ == "__main__":
+    main()

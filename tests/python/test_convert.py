@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""The converter: the committed conversions are what it writes today, every type decodes near its source, tokenizers, every refusal."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden"
+sys.path.insert(0, str(ROOT / "models"))
+from lib import tokenizer  # noqa: E402
+from lib.arch import llama3_factors, permute_rows  # noqa: E402
+from lib.checkpoint import Tensors  # noqa: E402
+from lib.errors import ConvertError  # noqa: E402
+
+
+def save(path, tensors):
+    """A safetensors file from {name: (dtype, array)}."""
+    header, data = {}, b""
+    for name, (dtype, x) in tensors.items():
+        raw = x.tobytes()
+        header[name] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    head = json.dumps(header).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + data)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+
+    def model(self, name="llama-gqa", **config):
+        """A copy of a golden model with config.json changed (None: key removed)."""
+        folder = self.folder / "model"
+        folder.mkdir()
+        for file in ("model.safetensors", "generation_config.json"):
+            (folder / file).write_bytes((GOLDEN / name / file).read_bytes())
+        merged = json.loads((GOLDEN / name / "config.json").read_text()) | config
+        (folder / "config.json").write_text(json.dumps({k: v for k, v in merged.items() if v is not None}))
+        return folder
+
+    def convert(self, folder, *arguments):
+        out = self.folder / "out.gguf"
+        done = subprocess.run([sys.executable, str(ROOT / "models/convert.py"), str(folder), "-o", str(out), *arguments],
+                              capture_output=True, encoding="utf-8", check=False)
+        return out, done
+
+    def converted(self, folder, *arguments):
+        out, done = self.convert(folder, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return gguf.GGUFReader(out), done.stderr
+
+    def refused(self, folder, pattern, *arguments):
+        out, done = self.convert(folder, *arguments)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, f"^convert.py: .*{pattern}.*\n$")
+        self.assertFalse(list(self.folder.glob("out.gguf*")))
+
+
+class Conversions(Case):
+    def test_committed_files_are_what_it_writes(self):
+        for name in ("t5-v1_1", "t5-v1_0", "llama-gqa", "qwen2"):
+            out, done = self.convert(GOLDEN / name, "--type", "f32")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(out.read_bytes(), (ROOT / f"models/tiny/{name}.gguf").read_bytes(), name)
+
+    def test_manifest_describes_the_included_model(self):
+        import hashlib
+        for model in json.loads((ROOT / "models/manifest.json").read_text(encoding="utf-8"))["models"]:
+            if model.get("included"):
+                data = (ROOT / "models" / model["file"]).read_bytes()
+                self.assertEqual((len(data), hashlib.sha256(data).hexdigest()), (model["bytes"], model["sha256"]))
+
+    def test_each_type_decodes_near_its_source(self):
+        source = Tensors([GOLDEN / "t5-v1_0/model.safetensors"]).load("decoder.block.1.layer.2.DenseReluDense.wo.weight")
+        for kind, bound in {"f16": 1e-3, "bf16": 5e-3, "q8_0": 0.01, "q5_1": 0.05, "q5_0": 0.07, "q4_1": 0.1, "q4_0": 0.15}.items():
+            reader, _ = self.converted(GOLDEN / "t5-v1_0", "--type", kind)
+            tensor = next(t for t in reader.tensors if t.name == "dec.blk.1.ffn_down.weight")
+            self.assertEqual(tensor.tensor_type.name.lower(), kind)
+            error = np.abs(gguf.quants.dequantize(tensor.data, tensor.tensor_type) - source).max() / np.abs(source).max()
+            self.assertLess(error, bound, kind)
+
+    def test_rows_that_fit_no_block_become_f16_with_a_note(self):
+        reader, note = self.converted(GOLDEN / "t5-v1_0", "--type", "q8_0")
+        kinds = {t.name: t.tensor_type.name for t in reader.tensors}
+        self.assertEqual(kinds["token_embd.weight"], "F16")  # rows of 48
+        self.assertEqual(kinds["dec.blk.0.ffn_down.weight"], "Q8_0")  # rows of 96
+        self.assertEqual(kinds["enc.blk.0.attn_rel_b.weight"], "F32")
+        self.assertIn("stored as F16", note)
+
+    def test_shards_and_bfloat16(self):
+        whole, folder = Tensors([GOLDEN / "qwen2/model.safetensors"]), self.model("qwen2")
+        (folder / "model.safetensors").unlink()
+        names, weight_map = sorted(whole.names()), {}
+        for part in range(2):
+            file = f"model-{part}.safetensors"
+            halves = {n: ("BF16", (whole.load(n).view(np.uint32) >> 16).astype(np.uint16)) for n in names[part::2]}
+            save(folder / file, halves)
+            weight_map |= dict.fromkeys(halves, file)
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+        reader, _ = self.converted(folder, "--type", "f32")
+        got = next(t.data for t in reader.tensors if t.name == "token_embd.weight")
+        want = (whole.load("model.embed_tokens.weight").view(np.uint32) & 0xFFFF0000).view(np.float32)
+        self.assertTrue(np.array_equal(got, want))
+
+    def test_generation_settings(self):
+        folder = self.model()
+        (folder / "generation_config.json").write_text('{"temperature": 1, "top_k": 5, "do_sample": true, "eos_token_id": [2, 7], "cache": "x"}')
+        reader, _ = self.converted(folder)
+        got = {k: f.contents() for k, f in reader.fields.items() if k.startswith("generation.")}
+        self.assertEqual(got, {"generation.temperature": 1.0, "generation.top_k": 5, "generation.do_sample": True, "generation.eos_token_ids": [2, 7]})
+
+    def test_rope_scaling(self):
+        scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+        config = {"rope_parameters": None, "rope_scaling": scaling, "rope_theta": 10000.0, "head_dim": 8}
+        reader, _ = self.converted(self.model(**config))
+        factors = next(t.data for t in reader.tensors if t.name == "rope_freqs.weight")
+        self.assertTrue(np.array_equal(factors, llama3_factors(config)["rope_freqs.weight"]))
+        self.assertEqual(factors[0], 1.0)    # wavelength 6.3, below 64 / 4: kept
+        self.assertEqual(factors[-1], 8.0)   # wavelength 6283, above 64 / 1: divided
+
+    def test_a_sliding_window_bounds_the_context(self):
+        reader, _ = self.converted(self.model(sliding_window=32))
+        self.assertEqual(reader.fields["llama.context_length"].contents(), 32)
+
+    def test_permutation_puts_rotation_pairs_side_by_side(self):
+        self.assertEqual(permute_rows(np.arange(8), 2).tolist(), [0, 2, 1, 3, 4, 6, 5, 7])
+
+
+class Refusals(Case):
+    def test_architecture(self):
+        self.refused(self.model(architectures=["GPT2LMHeadModel"]), "GPT2LMHeadModel is not known; known are T5ForConditionalGeneration, LlamaFor")
+
+    def test_types(self):
+        self.refused(self.model(), "`loquat quantize`", "--type", "q4_k")
+        self.refused(self.folder / "model", "type 'q9' is not known; known are f32", "--type", "q9")
+
+    def test_folders(self):
+        self.refused(self.folder / "none", "is not a folder")
+        self.refused(self.folder, "no config.json")
+        folder = self.model()
+        (folder / "model.safetensors").unlink()
+        self.refused(folder, "model.safetensors is missing")
+        (folder / "config.json").write_text("{")
+        self.refused(folder, "not valid JSON")
+
+    def test_damaged_weights(self):
+        folder = self.model()
+        data = (folder / "model.safetensors").read_bytes()
+        for cut in (0, 7, 100, len(data) - 1):
+            (folder / "model.safetensors").write_bytes(data[:cut])
+            self.refused(folder, "cut short")
+        (folder / "model.safetensors").write_bytes(b"<!doctype html><p>not found</p>")
+        self.refused(folder, "no safetensors file")
+
+    def test_tensors(self):
+        whole = Tensors([GOLDEN / "llama-gqa/model.safetensors"])
+        folder, tensors = self.model(), {n: ("F32", whole.load(n)) for n in whole.names()}
+        for change, pattern in (({"model.norm.weight": None}, "no tensor model.norm.weight"),
+                                ({"model.layers.0.self_attn.q_norm.weight": ("F32", np.ones(8, np.float32))}, "no place in llama, the first is .*q_norm"),
+                                ({"model.norm.weight": ("F32", np.full(48, np.nan, np.float32))}, "model.norm.weight holds a value that is not"),
+                                ({"lm_head.weight": ("I8", np.zeros((500, 48), np.int8))}, "lm_head.weight has type I8"),
+                                ({"lm_head.weight": ("F32", np.full((500, 48), 1e6, np.float32))}, "beyond float16")):
+            save(folder / "model.safetensors", {n: t for n, t in (tensors | change).items() if t})
+            self.refused(folder, pattern)
+
+    def test_settings(self):
+        self.refused(self.model(hidden_act="gelu"), "hidden_act 'gelu'")
+
+    def test_rope(self):
+        self.refused(self.model(rope_parameters={"rope_type": "longrope"}), "'longrope' is not known")
+
+    def test_languages(self):
+        self.refused(GOLDEN / "t5-v1_0", "no target-language pieces", "--languages", "fr")
+        self.refused(GOLDEN / "qwen2", "--languages is for translation models; qwen2 is none", "--languages", "fr")
+
+
+# ---- tokenizers ---------------------------------------------------------------------------------
+
+LLAMA3 = {"type": "Sequence", "pretokenizers": [
+    {"type": "Split", "pattern": {"Regex": tokenizer.SPLIT_LLAMA3}, "behavior": "Isolated", "invert": False}, {"type": "ByteLevel", "use_regex": False}]}
+QWEN2 = json.loads(json.dumps(LLAMA3).replace("{1,3}", ""))
+SMOLLM = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "ByteLevel", "use_regex": True}]}
+
+
+def varint(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+
+def message(*fields):
+    """Protobuf bytes of (number, value) pairs: ints as varints, bytes and strings with their length."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value & (1 << 64) - 1)
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(value)) + value
+    return out
+
+
+class Tokenizers(Case):
+    def test_pre_tokenizers(self):
+        for spec, name in ((LLAMA3, "llama-bpe"), (QWEN2, "qwen2"), (SMOLLM, "smollm"), ({"type": "ByteLevel", "use_regex": True}, "gpt-2")):
+            self.assertEqual(tokenizer.pre_tokenizer(spec), name)
+        for spec in (None, {"type": "Metaspace"}, {"type": "ByteLevel", "add_prefix_space": True}, {"type": "Sequence", "pretokenizers": []}):
+            self.assertRaisesRegex(ConvertError, "is not known; known are those of GPT-2", tokenizer.pre_tokenizer, spec)
+
+    def bpe(self, **changes):
+        model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}
+        data = {"model": model, "pre_tokenizer": SMOLLM, "added_tokens": [{"id": 3, "content": "<s>", "special": True}, {"id": 5, "content": "<u>"}]}
+        (self.folder / "tokenizer.json").write_text(json.dumps(data | changes))
+        (self.folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "pad_token": {"content": "<u>"}, "chat_template": "T"}))
+
+    def test_byte_level_bpe(self):
+        self.bpe(post_processor={"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]})
+        vocab = tokenizer.open_tokenizer(self.folder, {"vocab_size": 7, "eos_token_id": [2, 3]})
+        self.assertEqual(vocab.tokens, ["a", "b", "ab", "<s>", "[PAD4]", "<u>", "[PAD6]"])
+        self.assertEqual(vocab.types, [1, 1, 1, 3, 5, 4, 5])
+        self.assertEqual((vocab.merges, vocab.chat_template), (["a b"], "T"))
+        self.assertEqual(vocab.keys, {"pre": "smollm", "add_space_prefix": False, "add_bos_token": True, "add_eos_token": False,
+                                      "bos_token_id": 3, "eos_token_id": 2, "padding_token_id": 5})
+
+    def test_more_tokens_than_rows_are_refused(self):
+        self.bpe()
+        self.assertRaisesRegex(ConvertError, "6 tokens, the model's vocab_size is 5", tokenizer.open_tokenizer, self.folder, {"vocab_size": 5})
+
+    def test_other_models_are_refused(self):
+        self.bpe(model={"type": "Unigram"})
+        self.assertRaisesRegex(ConvertError, "a Unigram model", tokenizer.open_tokenizer, self.folder, {})
+
+    def test_sentencepiece(self):
+        pieces = [message((1, p), (3, kind)) for p, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2), ("<2fr>", 4), ("▁a", 1))]
+        spec = message((40, 2), (41, -1), (42, 1), (43, 0))
+        (self.folder / "spiece.model").write_bytes(message(*((1, p) for p in pieces), (2, spec), (3, message((2, b"map"), (4, 0)))))
+        (self.folder / "added_tokens.json").write_text('{"<extra_id_0>": 5}')
+        vocab = tokenizer.open_tokenizer(self.folder, {"vocab_size": 7})
+        self.assertEqual(vocab.tokens, ["<pad>", "</s>", "<unk>", "<2fr>", "▁a", "<extra_id_0>", "[PAD6]"])
+        self.assertEqual(vocab.types, [3, 3, 2, 4, 1, 4, 5])
+        self.assertEqual(vocab.keys, {"unknown_token_id": 2, "eos_token_id": 1, "padding_token_id": 0, "add_space_prefix": True,
+                                      "remove_extra_whitespaces": False, "add_bos_token": False, "add_eos_token": True, "precompiled_charsmap": b"map"})
+        self.assertEqual(tokenizer.translation_languages(vocab), ["fr"])
+
+    def test_damaged_or_other_sentencepiece(self):
+        for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 2)))), "SentencePiece BPE model")):
+            (self.folder / "spiece.model").write_bytes(data)
+            self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
+
+
+if __name__ == "__main__":
+    unittest.main()
