@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Runs every suite and closes with "N passed, N failed, N skipped". A suite is a command whose output holds such a line of its own,
+# or node's test summary. A suite that ends badly without one counts as a failure.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export LQ_TESTS=tests
+passed=0 failed=0 skipped=0
+mkdir -p build/test
+
+count() { # last number before a word in a log
+  grep -oE "[0-9]+ $1" "$2" | tail -n 1 | grep -oE '^[0-9]+' || echo 0
+}
+
+suite() { # name, command...
+  local name=$1 log p f s rc
+  shift
+  log=build/test/$name.log
+  printf '== %s\n' "$name"
+  "$@" >"$log" 2>&1
+  rc=$?
+  if grep -qE '[0-9]+ passed, [0-9]+ failed' "$log"; then
+    p=$(count passed "$log") f=$(count failed "$log") s=$(count skipped "$log")
+  else
+    p=$(sed -nE 's/^# pass ([0-9]+)$/\1/p' "$log" | tail -n 1) f=$(sed -nE 's/^# fail ([0-9]+)$/\1/p' "$log" | tail -n 1)
+    s=$(sed -nE 's/^# skipped ([0-9]+)$/\1/p' "$log" | tail -n 1)
+    p=${p:-0} f=${f:-0} s=${s:-0}
+  fi
+  if [ "$rc" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+  if [ "$rc" -ne 0 ]; then tail -n 40 "$log"; fi
+  grep -E 'SKIP' "$log" | grep -v '^ok ' | sed 's/^/   /'
+  printf '   %s passed, %s failed, %s skipped\n' "$p" "$f" "$s"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+for dir in build/test/unit-*; do
+  [ -x "$dir/run" ] && suite "$(basename "$dir")" "$dir/run"
+done
+fuzz() { # replays a folder of inputs through one target
+  build/test/fuzz/"$1" tests/fuzz/corpus/"$1" && echo "$(find tests/fuzz/corpus/"$1" -type f | wc -l) passed, 0 failed, 0 skipped"
+}
+for target in build/test/fuzz/*; do
+  [ -x "$target" ] && suite "fuzz-$(basename "$target")" fuzz "$(basename "$target")"
+done
+suite node node --test --test-reporter=tap tests/node/
+if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
+  suite convert "$LOQUAT_VENV/bin/python" -m unittest -v tests/python/test_convert.py
+else
+  printf '== convert\n   SKIP: the Python packages could not be installed\n'
+  skipped=$((skipped + 1))
+fi
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
