@@ -26,6 +26,43 @@ build/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) $(ISA_$(*F)) $(DEPS) -pthread -c -o $@ $<
 
+# ---- tests ----
+CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
+VENV := $(CACHE)/venv
+UNIT := $(sort $(wildcard tests/unit/*.c))
+# What the unit tests link: every room whose tests are here.
+UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c))
+UNIT_H := $(wildcard src/*/*.h tests/unit/*.h)
+SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,build/test/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+build/test/unit-sanitized/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+
+build/test/unit-ndebug/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) -O2 -DNDEBUG -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+
+build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
+
+# A machine without the package registry still runs the rest; tests/run.sh says loudly what it skipped.
+$(VENV)/installed: tests/requirements.txt
+	@mkdir -p $(CACHE)
+	-python3 -m venv $(VENV) && $(VENV)/bin/pip install -q -r tests/requirements.txt && cp $< $@
+
+.PHONY: setup
+setup: ## install what the tests need (Debian packages only where missing)
+	@for c in $(CC) python3 node; do command -v $$c >/dev/null || missing=1; done; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
+	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
+
+.PHONY: test
+test: setup $(VENV)/installed build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
+	@LOQUAT_VENV=$(VENV) tests/run.sh
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf build

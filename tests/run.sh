@@ -41,9 +41,17 @@ fuzz() { # replays a folder of inputs through one target
 for target in build/test/fuzz/*; do
   [ -x "$target" ] && suite "fuzz-$(basename "$target")" fuzz "$(basename "$target")"
 done
+convert() { # unittest's closing lines as ours
+  local out rc
+  out=$("$LOQUAT_VENV/bin/python" tests/python/test_convert.py 2>&1)
+  rc=$?
+  printf '%s\n' "$out"
+  [ "$rc" -eq 0 ] && echo "$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") passed, 0 failed, 0 skipped"
+  return "$rc"
+}
 suite node node --test --test-reporter=tap tests/node/
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
-  suite convert "$LOQUAT_VENV/bin/python" -m unittest -v tests/python/test_convert.py
+  suite convert convert
 else
   printf '== convert\n   SKIP: the Python packages could not be installed\n'
   skipped=$((skipped + 1))

@@ -68,7 +68,7 @@ static inline void lq_unpack_q6_k(lq_group *o, const lq_block_q6_k *w, size_t g)
   size_t h = g / 4, j = g % 4;
   for (size_t i = 0; i < 2; i++) o->a[i] = d * (float)w->scales[2 * g + i], o->b[i] = 0;
   for (size_t i = 0; i < 32; i++)
-    o->q[i] = (int8_t)((w->ql[h * 64 + (j & 1) * 32 + i] >> (j < 2 ? 0 : 4) & 15 | (w->qh[h * 32 + i] >> 2 * j & 3) << 4) - 32);
+    o->q[i] = (int8_t)(((w->ql[h * 64 + (j & 1) * 32 + i] >> (j < 2 ? 0 : 4)) & 15) + (((w->qh[h * 32 + i] >> 2 * j) & 3) << 4) - 32);
 }
 
 /* Group g (32 values) of a row of type t. */
