@@ -78,7 +78,7 @@ static lq_status find_tensor(const binder *b, const char *name, uint64_t n_in, u
 }
 
 static lq_status bind_mat(const binder *b, const char *name, uint32_t n_in, uint32_t n_out, lq_mat *m) {
-  const lq_gguf_tensor *t;
+  const lq_gguf_tensor *t = NULL;
   LQ_TRY(find_tensor(b, name, n_in, n_out, &t));
   *m = (lq_mat){.data = t->data, .row_bytes = (size_t)t->row_bytes, .n_in = n_in, .n_out = n_out, .type = t->type};
   return LQ_OK;
@@ -86,7 +86,7 @@ static lq_status bind_mat(const binder *b, const char *name, uint32_t n_in, uint
 
 /* Vectors become float32 whatever the file holds: they are small and every use wants floats. rows > 1: a small table. */
 static lq_status bind_floats(const binder *b, const char *name, uint32_t n, uint32_t rows, const float **out) {
-  const lq_gguf_tensor *t;
+  const lq_gguf_tensor *t = NULL;
   LQ_TRY(find_tensor(b, name, n, rows, &t));
   float *x = LQ_TAKE(b->a, float, (uint64_t)n * rows);
   if (!x) return lq_fail(b->err, LQ_E_NOMEM, "no memory for the tensor %s (%llu numbers)", name, (unsigned long long)n * rows);
