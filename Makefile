@@ -59,9 +59,13 @@ setup: ## install what the tests need (Debian packages only where missing)
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
 
+.PHONY: models
+models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
+	python3 models/fetch.py
+
 .PHONY: test
-test: setup $(VENV)/installed build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
-	@LOQUAT_VENV=$(VENV) tests/run.sh
+test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
+	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean
 clean: ## remove what was built
