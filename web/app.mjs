@@ -13,7 +13,7 @@ import { byId, hasKeyboard, notice, remembered } from './ui.mjs';
 /** @typedef {'translate' | 'chat'} Task */
 
 /** A module that only a browser with SIMD accepts: i32.const 0, i8x16.splat, drop. */
-const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 26, 11]);
+const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11]);
 
 /** What the browser lacks, as a sentence; '' when it has all. */
 function missing() {

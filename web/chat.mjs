@@ -208,6 +208,11 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   });
   draft.addEventListener('input', keep);
   system.addEventListener('input', keep);
+  byId('settings-toggle').addEventListener('click', () => {
+    const box = byId('settings-box');
+    box.hidden = !box.hidden;
+    byId('settings-toggle').setAttribute('aria-expanded', String(!box.hidden));
+  });
   byId('chat-clear').addEventListener('click', clear);
   byId('chat-model').addEventListener('click', onChoose);
   byId('chat-more').addEventListener('click', onChoose);
