@@ -1,0 +1,246 @@
+// @ts-check
+/* The Chat tab. May import: loadstrip.mjs, models.mjs, settings.mjs, ui.mjs. */
+
+import { loadStrip } from './loadstrip.mjs';
+import { listModels } from './models.mjs';
+import { DEFAULTS, optionsOf, settingsForm } from './settings.mjs';
+import { autoGrow, byId, copyButton, count, el, GrowingText, hasKeyboard, isAbort, Meter, notice, remembered, sentence } from './ui.mjs';
+
+/** @typedef {{role: 'user' | 'assistant', content: string, note?: string}} Message */
+
+/** How an answer can end short of its own end, by the engine's word for it. */
+const NOTES = /** @type {Record<string, (n: any) => string>} */ ({
+  length: (n) => `Cut at max_new_tokens (${n}).`,
+  context: () => 'Cut: the conversation has filled what this model can hold.',
+});
+
+/**
+ * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void, onSpeed: (rate: number) => void}} app
+ */
+export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
+  const log = byId('log');
+  const draft = byId('draft');
+  const button = byId('send');
+  const problem = byId('chat-problem');
+  const empty = byId('chat-empty');
+  const system = byId('system');
+  const memory = remembered('chat', { messages: /** @type {Message[]} */ ([]), draft: '', system: '', settings: { ...DEFAULTS } });
+  const state = memory.value;
+  /** @type {AbortController | null} */
+  let running = null;
+  let startedAt = 0;
+  let waiting = false; /* for the model, with a message already sent */
+
+  /** @param {Message} message @param {boolean} last */
+  function bubble(message, last) {
+    const body = el('div', { class: 'body', dir: 'auto', text: message.content });
+    const item = el('li', { class: `message ${message.role}` },
+      el('h3', { class: 'sr', text: message.role === 'user' ? 'You' : 'Reply' }), body,
+      message.note ? el('p', { class: 'hint', text: message.note }) : null);
+    if (message.role === 'assistant') item.append(replyActions(message, last));
+    return { item, body };
+  }
+
+  /** @param {Message} message @param {boolean} last */
+  function replyActions(message, last) {
+    const copy = el('button', { type: 'button', class: 'quiet small', text: 'Copy' });
+    copyButton(copy, () => message.content);
+    const again = last ? el('button', { type: 'button', class: 'quiet small', text: 'Try again', onclick: regenerate }) : null;
+    return el('div', { class: 'actions' }, copy, again);
+  }
+
+  function render() {
+    const { messages } = state;
+    log.replaceChildren(...messages.map((m, i) => bubble(m, i === messages.length - 1).item));
+    showEmpty();
+  }
+
+  function showEmpty() {
+    byId('chat-clear').hidden = !state.messages.length;
+    const none = !slot.model && slot.state !== 'busy';
+    byId('chat-models').hidden = !none;
+    empty.hidden = state.messages.length > 0 || none;
+    empty.textContent = slot.model ? 'Say something to begin.' : 'You can write already; the answer comes when the model is here.';
+    draft.placeholder = 'Write a message';
+  }
+
+  function keep() {
+    Object.assign(state, { draft: draft.value, system: system.value });
+    memory.save();
+  }
+
+  /** @param {boolean} busy */
+  function showRunning(busy) {
+    button.querySelector('.label').textContent = busy ? 'Stop' : 'Send';
+    button.classList.toggle('stop', busy);
+  }
+
+  const nearEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 160;
+  const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
+
+  function send() {
+    const text = draft.value.trim();
+    if (!text) {
+      notice(problem, null);
+      return draft.focus();
+    }
+    state.messages.push({ role: 'user', content: text });
+    draft.value = '';
+    draft.dispatchEvent(new Event('input'));
+    render();
+    toEnd();
+    answer();
+  }
+
+  function answer() {
+    notice(problem, null);
+    startedAt = performance.now();
+    waiting = !slot.model;
+    if (!waiting) return void run();
+    if (slot.state === 'busy') return showRunning(true);
+    waitOver();
+  }
+
+  function waitOver() {
+    waiting = false;
+    showRunning(false);
+    if (!slot.model && slot.state !== 'failed') notice(problem, { kind: 'info', text: 'Your message is kept; it needs a model to answer.', actions: [{ label: 'Choose a model', run: onChoose }, { label: 'Retry', run: answer }] });
+  }
+
+  async function run() {
+    const abort = running = new AbortController();
+    const meter = new Meter();
+    const options = optionsOf(state.settings);
+    const reply = /** @type {Message} */ ({ role: 'assistant', content: '' });
+    const { item, body } = bubble(reply, false);
+    item.querySelector('.actions').remove();
+    const growing = new GrowingText(body);
+    log.append(item);
+    showEmpty();
+    showRunning(true);
+    toEnd();
+    const asked = system.value.trim() ? [{ role: 'system', content: system.value.trim() }] : [];
+    const messages = [...asked, ...state.messages.map(({ role, content }) => ({ role, content }))];
+    let finish = '';
+    /** @type {unknown} */ let failure = null;
+    try {
+      for await (const piece of slot.model.generate(messages, { ...options, signal: abort.signal })) {
+        if (abort.signal.aborted) break;
+        const follow = nearEnd();
+        growing.push(piece.text);
+        meter.tick(piece.tokenId);
+        if (piece.finish) finish = String(piece.finish);
+        if (meter.tokens % 16 === 0) onSpeed(meter.rate);
+        if (follow) toEnd();
+      }
+      if (abort.signal.aborted) reply.note = 'Stopped.';
+    } catch (error) {
+      if (isAbort(error)) reply.note = 'Stopped.';
+      else failure = error;
+    }
+    growing.finish();
+    running = null;
+    showRunning(false);
+    onSpeed(meter.rate);
+    reply.content = growing.text;
+    reply.note ??= NOTES[finish]?.(options.max_new_tokens);
+    if (reply.content || (!failure && reply.note !== 'Stopped.')) state.messages.push(reply);
+    memory.save();
+    const follow = nearEnd();
+    render();
+    if (failure) showFailure(failure);
+    if (follow) toEnd();
+  }
+
+  /** @param {unknown} error */
+  function showFailure(error) {
+    const retry = async () => {
+      if (state.messages.at(-1)?.role === 'assistant') state.messages.pop();
+      render();
+      if (slot.model?.disposed || /** @type {any} */ (error)?.fatal) await slot.reload();
+      answer();
+    };
+    const shorter = /** @type {any} */ (error)?.code === 'LQ_E_CONTEXT' && state.messages.length > 2
+      ? [{ label: 'Forget the oldest messages and retry', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
+    notice(problem, { text: sentence(error), actions: [...shorter, { label: 'Retry', run: retry }] });
+  }
+
+  function regenerate() {
+    if (running) return;
+    if (state.messages.at(-1)?.role === 'assistant') state.messages.pop();
+    render();
+    answer();
+  }
+
+  function clear() {
+    running?.abort();
+    const before = state.messages;
+    state.messages = [];
+    memory.save();
+    render();
+    notice(problem, { kind: 'info', text: `${count(before.length)} messages removed.`, actions: [{
+      label: 'Undo', run: () => { state.messages = before; memory.save(); render(); },
+    }] });
+    draft.focus();
+  }
+
+  function stop() {
+    if (waiting) waitOver();
+    running?.abort();
+  }
+
+  function showModels() {
+    const box = byId('chat-models-list');
+    if (!slot.model && slot.state !== 'busy') listModels(box, { task: 'chat', onChoose: onSource });
+    byId('chat-model').textContent = slot.source?.name ?? 'Choose a model';
+    showEmpty();
+  }
+
+  byId('composer').addEventListener('submit', (/** @type {Event} */ e) => {
+    e.preventDefault();
+    if (!running && !waiting) send();
+    else if (performance.now() - startedAt > 350) stop();
+  });
+  draft.addEventListener('keydown', (/** @type {KeyboardEvent} */ e) => {
+    if (e.key !== 'Enter' || e.shiftKey || e.ctrlKey || e.metaKey || e.isComposing || !hasKeyboard()) return;
+    e.preventDefault();
+    if (!running && !waiting) send();
+  });
+  draft.addEventListener('input', keep);
+  system.addEventListener('input', keep);
+  byId('settings-toggle').addEventListener('click', () => {
+    const box = byId('settings-box');
+    box.hidden = !box.hidden;
+    byId('settings-toggle').setAttribute('aria-expanded', String(!box.hidden));
+  });
+  byId('chat-clear').addEventListener('click', clear);
+  byId('chat-model').addEventListener('click', onChoose);
+  byId('chat-more').addEventListener('click', onChoose);
+
+  draft.value = state.draft;
+  system.value = state.system;
+  settingsForm(byId('settings'), state.settings, () => memory.save());
+  autoGrow(draft);
+  loadStrip(byId('chat-load'), slot, { onOther, onChoose });
+  let shown = '';
+  slot.addEventListener('change', () => {
+    if (slot.state !== shown) {
+      shown = slot.state;
+      showModels();
+    }
+    if (!waiting || slot.state === 'busy') return;
+    waiting = false;
+    if (slot.model) run();
+    else waitOver();
+  });
+  render();
+
+  return {
+    run: () => { if (!running && !waiting) send(); },
+    stop,
+    get busy() { return Boolean(running || waiting); },
+    /** The list of models is made when the tab is looked at. */
+    shown: showModels,
+    focus: () => draft.focus({ preventScroll: true }),
+  };
+}

@@ -1,0 +1,80 @@
+// @ts-check
+/* The strip on top of a tab that says how its model is doing: arriving, failed, or meant for the other tab.
+ * May import: download.mjs, slot.mjs (type), ui.mjs. */
+
+import { megabytes } from './download.mjs';
+import { el, notice, sentence } from './ui.mjs';
+
+/** @param {import('./slot.mjs').Progress} p */
+function bytesSentence({ loaded, total }) {
+  if (!total) return loaded ? megabytes(loaded) : '';
+  const unit = total >= 1e9 ? 1e9 : 1e6;
+  const digits = total / unit < 10 ? 1 : 0;
+  return `${(loaded / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${unit === 1e9 ? 'GB' : 'MB'}`;
+}
+
+const OTHER = { translate: 'chat', chat: 'translate' };
+const DOES = { translate: 'translation', chat: 'chat' };
+const TAB = { translate: 'Translate', chat: 'Chat' };
+
+/**
+ * @param {HTMLElement} box
+ * @param {import('./slot.mjs').Slot} slot
+ * @param {{onOther: () => void, onChoose: () => void}} options onOther: the model that strayed here goes to the other tab
+ */
+export function loadStrip(box, slot, { onOther, onChoose }) {
+  /** @type {{strip: HTMLElement, text: HTMLElement, bytes: HTMLElement, bar: HTMLProgressElement} | null} */
+  let live = null;
+
+  function busy() {
+    const { progress, wanted } = slot;
+    const opening = progress.status !== 'download';
+    if (!live) {
+      const text = el('span', { role: 'status' });
+      const bytes = el('span', { class: 'bytes' });
+      const bar = el('progress', { 'aria-label': 'Loading the model' });
+      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, text, bytes,
+        el('button', { type: 'button', class: 'quiet', text: 'Stop', onclick: () => slot.stop() })), bar);
+      live = { strip, text, bytes, bar };
+      box.replaceChildren(strip);
+    }
+    const said = opening ? `Opening ${wanted?.name}` : `Fetching ${wanted?.name}`;
+    if (live.text.textContent !== said) live.text.textContent = said;
+    live.bytes.textContent = bytesSentence(progress);
+    if (progress.total) {
+      live.bar.max = progress.total;
+      live.bar.value = progress.loaded;
+    } else live.bar.removeAttribute('value');
+  }
+
+  function failed() {
+    const { wanted, error } = slot;
+    const code = /** @type {any} */ (error)?.code;
+    const retry = wanted && !wanted.url.startsWith('file:') ? [{ label: 'Retry', run: () => slot.load(wanted) }] : [];
+    const unkept = code === 'QUOTA' && wanted ? [{ label: 'Use without keeping it', run: () => slot.load(wanted, { keep: false }) }] : [];
+    notice(box, { text: `${wanted?.name}: ${sentence(error)}`, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
+  }
+
+  function unsuited() {
+    const info = slot.stray?.model.info ?? {};
+    const name = slot.stray?.source.name ?? 'This model';
+    const other = OTHER[slot.task];
+    const fits = other === 'translate' ? info.tasks?.includes('translate') : info.tasks?.includes('chat') || info.tasks?.includes('generate');
+    notice(box, {
+      kind: 'info',
+      text: fits ? `${name} is made for ${DOES[/** @type {'chat'} */ (other)]}, not for ${DOES[slot.task]}.` : `${name} (${info.architecture ?? 'unknown kind'}) is made for neither translation nor chat.`,
+      actions: [...(fits ? [{ label: `Use it in ${TAB[/** @type {'chat'} */ (other)]}`, run: onOther }] : []), { label: 'Choose another model', run: onChoose }],
+    });
+  }
+
+  function show() {
+    if (slot.state === 'busy') return busy();
+    live = null;
+    if (slot.state === 'failed') failed();
+    else if (slot.state === 'unsuited') unsuited();
+    else notice(box, null);
+  }
+
+  slot.addEventListener('change', show);
+  show();
+}
