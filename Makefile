@@ -59,6 +59,10 @@ setup: ## install what the tests need (Debian packages only where missing)
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
 
+.PHONY: run
+run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no compiler)
+	node web/serve.mjs $(if $(PORT),--port $(PORT))
+
 .PHONY: models
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
