@@ -39,7 +39,7 @@ export async function mockServer(options = {}) {
   const models = options.models ?? { 'fr-en.gguf': translator, 'smollm2.gguf': chatter };
   const manifest = options.manifest ?? { models: [
     { file: 'fr-en.gguf', name: 'French ↔ English', task: 'translate', languages: ['fr', 'en'], licence: 'MIT', bytes: translator.length, sha256: sha256(translator) },
-    { file: 'smollm2.gguf', name: 'SmolLM2 135M Instruct', task: 'chat', languages: ['en'], licence: 'Apache-2.0', bytes: chatter.length, sha256: sha256(chatter) },
+    { file: 'smollm2.gguf', name: 'SmolLM2 135M Instruct', task: 'chat', languages: ['en'], licence: 'Apache-2.0', bytes: chatter.length, memory_bytes: 48e6, sha256: sha256(chatter) },
     { file: 'absent.gguf', name: 'A model elsewhere', task: 'chat', languages: ['en', 'fr'], licence: 'Apache-2.0', bytes: 361e6, sha256: '00', url: 'https://models.example/absent.gguf' },
   ] };
   /** @type {string[]} */
