@@ -171,11 +171,11 @@ async function shellKept() {
 
 async function registerServiceWorker() {
   if (!('serviceWorker' in navigator)) return;
+  navigator.serviceWorker.addEventListener('controllerchange', showFooter);
   try {
     await navigator.serviceWorker.register('sw.mjs', { updateViaCache: 'none' });
     await navigator.serviceWorker.ready;
     showBadge();
-    showFooter();
   } catch { /* without it the page works while its server does */ }
 }
 
@@ -221,6 +221,7 @@ async function start() {
 /** The translation model of the last visit, at once; else the default one. A newer version of it takes its place when it has come. */
 async function loadTranslator() {
   const slot = slots.translate;
+  slot.expect(); /* who asks for a translation already waits for it */
   const last = chosen.value.translate;
   const kept = Boolean(last && (await store.find(last)).file);
   const loading = kept ? slot.load(last) : null;

@@ -137,6 +137,12 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     toEnd();
     let finish = '';
     /** @type {unknown} */ let failure = null;
+    const over = () => {
+      if (running !== abort) return;
+      running = null;
+      showRunning(false);
+    };
+    abort.signal.addEventListener('abort', over); /* at once: the engine needs a moment more */
     try {
       await ask(conversation, options, abort.signal, (piece) => {
         reading.show(piece);
@@ -152,10 +158,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     }
     reading.line.remove();
     growing.finish();
-    if (running === abort) {
-      running = null;
-      showRunning(false);
-    }
+    over();
     onSpeed(meter.rate);
     reply.content = growing.text;
     reply.note ??= NOTES[finish]?.(options.max_new_tokens);

@@ -75,7 +75,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
   }
 
   function show() {
-    if (slot.state === 'busy') return busy();
+    if (slot.state === 'busy' && slot.wanted) return busy();
     live = null;
     if (slot.state === 'failed') failed();
     else if (slot.state === 'unsuited') unsuited();

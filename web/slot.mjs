@@ -83,6 +83,11 @@ export class Slot extends EventTarget {
     return this.model?.info ?? null;
   }
 
+  /** A model is about to be named. */
+  expect() {
+    this.#set({ state: 'busy' });
+  }
+
   /**
    * Loads a model; the one in use stays until the new one has proved good.
    * @param {Source} source

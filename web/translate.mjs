@@ -139,6 +139,20 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     const growing = new GrowingText(target);
     status.textContent = 'Translating';
     let before = -1;
+    /** At the end, or at once when a person stops it: the engine needs a moment more. @param {string} word @param {unknown} error */
+    const over = (word, error) => {
+      if (running !== abort) return;
+      running = null;
+      growing.finish();
+      output = growing.text;
+      if (!output) showOutput('', dst);
+      copy.hidden = !output;
+      showRunning(false);
+      finished(word, meter);
+      if (error) failed(error, text, src, dst);
+      keep();
+    };
+    abort.signal.addEventListener('abort', () => over('Stopped', null));
     try {
       await slot.use(async (model) => {
         for await (const piece of model.translate(text, { from: src, to: dst, signal: abort.signal })) {
@@ -150,20 +164,9 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
           showProgress(piece.sentence ?? 0, piece.nSentences ?? 1);
         }
       });
-      finished(abort.signal.aborted ? 'Stopped' : '', meter);
+      over('', null);
     } catch (error) {
-      if (isAbort(error)) finished('Stopped', meter);
-      else failed(error, text, src, dst);
-    } finally {
-      growing.finish();
-      output = growing.text;
-      if (!output) showOutput('', dst);
-      copy.hidden = !output;
-      if (running === abort) {
-        running = null;
-        showRunning(false);
-      }
-      keep();
+      over('', isAbort(error) ? null : error);
     }
   }
 

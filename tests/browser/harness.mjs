@@ -1,12 +1,14 @@
 // @ts-check
 /* What the page's tests share: a server that can misbehave, mock models, a browser. */
 
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createServer as createRealServer, listen } from '../../web/serve.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const SHOTS = join(ROOT, 'build/screenshots');
@@ -83,6 +85,31 @@ function sendModel(req, res, bytes) {
   res.writeHead(m ? 206 : 200, { 'content-type': 'application/octet-stream', 'content-length': bytes.length - from, etag, 'accept-ranges': 'bytes',
     ...(m ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}) });
   res.end(req.method === 'HEAD' ? undefined : bytes.subarray(from));
+}
+
+/**
+ * The page as `make run` serves it, with a log of requests.
+ * @param {{web?: string, models?: string, isolation?: boolean}} [options]
+ */
+export async function realServer(options = {}) {
+  const server = createRealServer(options);
+  /** @type {string[]} */
+  const requests = [];
+  server.on('request', (req) => requests.push(`${req.method} ${req.url}`));
+  const port = await listen(server, 0, '127.0.0.1');
+  return {
+    url: `http://localhost:${port}/`, port, requests,
+    close: () => new Promise((resolve) => { server.closeAllConnections(); server.close(() => resolve(null)); }),
+  };
+}
+
+/** Fails on anything that axe-core finds in what is on the screen. @param {any} page */
+export async function audit(page) {
+  const source = await readFile(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8').catch(() => '');
+  if (!source) return;
+  await page.evaluate(source);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  assert.deepEqual(violations.map((/** @type {any} */ v) => `${v.id}: ${v.help}: ${v.nodes.map((/** @type {any} */ n) => `${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`).join(' | ')}`), []);
 }
 
 const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
