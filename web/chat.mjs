@@ -136,13 +136,27 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     showRunning(true);
     toEnd();
     let finish = '';
-    /** @type {unknown} */ let failure = null;
-    const over = () => {
+    /** At the end, or at once when a person stops it: the engine needs a moment more. @param {unknown} failure */
+    const over = (failure) => {
       if (running !== abort) return;
       running = null;
       showRunning(false);
+      reading.line.remove();
+      growing.finish();
+      onSpeed(meter.rate);
+      reply.content = growing.text;
+      reply.note = abort.signal.aborted ? 'Stopped.' : NOTES[finish]?.(options.max_new_tokens);
+      const follow = nearEnd();
+      if (reply.content || (!failure && !abort.signal.aborted)) {
+        conversation.push(reply);
+        close(item, reply);
+      } else item.remove();
+      memory.save();
+      showEmpty();
+      if (failure) showFailure(failure);
+      if (follow) toEnd();
     };
-    abort.signal.addEventListener('abort', over); /* at once: the engine needs a moment more */
+    abort.signal.addEventListener('abort', () => over(null));
     try {
       await ask(conversation, options, abort.signal, (piece) => {
         reading.show(piece);
@@ -151,26 +165,10 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
         if (piece.finish) finish = String(piece.finish);
         if (meter.tokens % 8 === 0) onSpeed(meter.rate);
       });
-      if (abort.signal.aborted) reply.note = 'Stopped.';
+      over(null);
     } catch (error) {
-      if (isAbort(error)) reply.note = 'Stopped.';
-      else failure = error;
+      over(isAbort(error) ? null : error);
     }
-    reading.line.remove();
-    growing.finish();
-    over();
-    onSpeed(meter.rate);
-    reply.content = growing.text;
-    reply.note ??= NOTES[finish]?.(options.max_new_tokens);
-    const follow = nearEnd();
-    if (reply.content || (!failure && reply.note !== 'Stopped.')) {
-      conversation.push(reply);
-      close(item, reply);
-    } else item.remove();
-    memory.save();
-    showEmpty();
-    if (failure) showFailure(failure);
-    if (follow) toEnd();
   }
 
   /** What there is to see until the first word: a long conversation takes a while to read. */

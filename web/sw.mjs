@@ -22,7 +22,7 @@ const FILES = [
 ];
 /** Kept where they are: a browser uses one of the builds, and a host may hold some of them only. */
 const BUILDS = [
-  'loquat.mjs', 'loquat-mt.mjs', 'loquat.wasm', 'loquat-simd.wasm', 'loquat-relaxed.wasm', 'loquat-simd-mt.wasm', 'loquat-relaxed-mt.wasm',
+  'loquat.mjs', 'loquat-mt.mjs', 'loquat-simd.wasm', 'loquat-relaxed.wasm', 'loquat-simd-mt.wasm', 'loquat-relaxed-mt.wasm',
 ];
 
 const worker = /** @type {any} */ (self);
