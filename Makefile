@@ -58,6 +58,12 @@ setup: ## install what the tests need (Debian packages only where missing)
 	@for c in $(CC) python3 node; do command -v $$c >/dev/null || missing=1; done; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
+	-@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update && apt-get install -y chromium; }
+	-@command -v npm >/dev/null || { apt-get update && apt-get install -y npm; }
+
+# What drives the browser, checks the page for readers and types; the same rule as above when there is no registry.
+node_modules/installed: package.json package-lock.json
+	-npm ci --silent && touch $@
 
 .PHONY: wasm
 wasm: ## rebuild the wasm modules in web/ (makes the toolchain if there is none)
@@ -72,7 +78,7 @@ models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
 .PHONY: test
-test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
+test: setup $(VENV)/installed node_modules/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean

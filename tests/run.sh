@@ -67,6 +67,18 @@ rebuild() { # the shipped modules are what the sources give, byte for byte
   echo "$p passed, $f failed, 0 skipped"
   [ "$f" -eq 0 ]
 }
+browser() { # the page in Chromium, first with a mock engine, then with the real one
+  local f out=build/test/browser.tap
+  if ! node tests/browser/harness.mjs; then
+    printf '0 passed, 0 failed, %s skipped\n' "$(grep -cE "^ *(page|real|worker)?[tT]est\(" tests/browser/*.test.mjs | awk -F: '{ n += $2 } END { print n }')"
+    return 0
+  fi
+  rm -f "$out"
+  for f in tests/browser/*.test.mjs; do node --test --test-reporter=tap "$f" >>"$out" 2>&1; done
+  cat "$out"
+  awk '/^# pass /{p+=$3} /^# fail /{f+=$3} /^# skipped /{s+=$3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0}' "$out"
+}
+suite browser browser
 suite wasm-rebuild rebuild
 suite cli tests/cli.sh
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then

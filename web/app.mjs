@@ -141,6 +141,7 @@ function showFooter() {
     const bytes = (info.memory?.weights ?? 0) + (info.memory?.session?.bytes ?? 0);
     if (bytes) parts.push(`${megabytes(bytes)} of memory`);
   }
+  byId('facts').title = info?.buildNote ?? '';
   byId('facts').replaceChildren(...parts.map((text) => el('span', { text })));
   const more = Boolean(info && !crossOriginIsolated && navigator.serviceWorker?.controller && navigator.hardwareConcurrency > 1);
   byId('isolate').hidden = !more;
@@ -148,8 +149,8 @@ function showFooter() {
 
 /** @param {any} info */
 function buildName(info) {
-  const kind = { wasmrelaxed: 'relaxed SIMD', wasm128: 'SIMD', ref: 'SIMD' }[/** @type {'wasm128'} */ (info.kernels)] ?? info.kernels;
-  return `${kind}, ${info.threads ?? 1} thread${info.threads > 1 ? 's' : ''}`;
+  const kind = /^relaxed/.test(info.build) ? 'relaxed SIMD' : 'SIMD';
+  return `${kind}, ${info.threads} thread${info.threads > 1 ? 's' : ''}`;
 }
 
 /** Says "works offline" only after looking: the page's files are kept, and so is a model. */

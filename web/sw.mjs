@@ -18,7 +18,8 @@ const LIST = 'models/manifest.json';
 /** Everything the page may need before it has been visited twice. The test compares it with what the folder holds. */
 const FILES = [
   './', 'app.mjs', 'chat.mjs', 'download.mjs', 'engine.mjs', 'icon.svg', 'loadstrip.mjs', 'manifest.webmanifest', 'models.mjs',
-  'settings.mjs', 'sha256.mjs', 'slot.mjs', 'store-worker.mjs', 'store.mjs', 'style.css', 'translate.mjs', 'ui.mjs', 'worker.mjs',
+  'settings.mjs', 'sha256.mjs', 'slot.mjs', 'source.mjs', 'store-worker.mjs', 'store.mjs', 'style.css', 'translate.mjs', 'ui.mjs',
+  'wasm.mjs', 'worker.mjs',
 ];
 /** Kept where they are: a browser uses one of the builds, and a host may hold some of them only. */
 const BUILDS = [

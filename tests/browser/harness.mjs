@@ -27,7 +27,7 @@ export function mockModel(spec, size = 0) {
 /** @param {Buffer} bytes */
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-const INFO = { architecture: 't5', context_length: 512, kernels: 'wasmrelaxed', threads: 2 };
+const INFO = { architecture: 't5', context_length: 512, kernels: 'wasmrelaxed', build: 'relaxed-mt', threads: 2 };
 export const TRANSLATOR = { delay: 12, info: { ...INFO, name: 'fr-en', tasks: ['translate'], languages: ['fr', 'en'], memory: { weights: 12e6, session: { context: 512, bytes: 3e6 } } } };
 export const CHATTER = { delay: 12, info: { ...INFO, name: 'SmolLM2 135M Instruct', architecture: 'llama', tasks: ['generate', 'chat'], languages: ['en'], memory: { weights: 98e6, session: { context: 2048, bytes: 45e6 } } } };
 
@@ -114,10 +114,16 @@ export async function audit(page) {
 
 const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** A Chromium, or null with the reason when there is none on this machine. */
+/** What this machine lacks for tests in a browser, as a sentence; '' when nothing. */
+async function lacking() {
+  if (!CHROMIUM) return 'there is no Chromium here (CHROMIUM names one elsewhere)';
+  return import('playwright-core').then(() => '', () => 'playwright-core is not installed (npm ci)');
+}
+
+/** A Chromium, or null when there is none on this machine. */
 export async function launch() {
-  const playwright = await import('playwright-core').catch(() => null);
-  if (!playwright || !CHROMIUM) return null;
+  if (await lacking()) return null;
+  const playwright = await import('playwright-core');
   await mkdir(SHOTS, { recursive: true });
   return playwright.chromium.launch({ executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
@@ -132,4 +138,10 @@ export function watch(page) {
     if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) problems.push(m.text());
   });
   return problems;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) { /* tests/run.sh asks before it starts the suites */
+  const lack = await lacking();
+  if (lack) console.log(`SKIP: ${lack}, so the page was not tested`);
+  process.exitCode = lack ? 1 : 0;
 }
