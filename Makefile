@@ -58,8 +58,7 @@ setup: ## install what the tests need (Debian packages only where missing)
 	@for c in $(CC) python3 node; do command -v $$c >/dev/null || missing=1; done; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
-	-@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update && apt-get install -y chromium; }
-	-@command -v npm >/dev/null || { apt-get update && apt-get install -y npm; }
+	-@for c in npm chromium; do command -v $$c >/dev/null || { apt-get update && apt-get install -y $$c; }; done
 
 # What drives the browser, checks the page for readers and types; the same rule as above when there is no registry.
 node_modules/installed: package.json package-lock.json
