@@ -184,6 +184,7 @@ async function start() {
   byId('boot').remove();
   const lack = missing();
   if (lack) {
+    byId('unsupported').hidden = false;
     notice(byId('unsupported'), { text: lack });
     return;
   }

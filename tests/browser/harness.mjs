@@ -29,7 +29,7 @@ export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex'
 
 const INFO = { architecture: 't5', context_length: 512, kernels: 'wasmrelaxed', build: 'relaxed-mt', threads: 2 };
 export const TRANSLATOR = { delay: 12, info: { ...INFO, name: 'fr-en', tasks: ['translate'], languages: ['fr', 'en'], memory: { weights: 12e6, session: { context: 512, bytes: 3e6 } } } };
-export const CHATTER = { delay: 12, info: { ...INFO, name: 'SmolLM2 135M Instruct', architecture: 'llama', tasks: ['generate', 'chat'], languages: ['en'], memory: { weights: 98e6, session: { context: 2048, bytes: 45e6 } } } };
+export const CHATTER = { delay: 25, reading: 800, info: { ...INFO, name: 'SmolLM2 135M Instruct', architecture: 'llama', tasks: ['generate', 'chat'], languages: ['en'], memory: { weights: 98e6, session: { context: 2048, bytes: 45e6 } } } };
 
 /**
  * A server of web/ with the mock in place of the engine.
