@@ -146,7 +146,7 @@ export class Model {
     const stop = () => m.#close(reasonOf(signal));
     signal?.addEventListener('abort', stop, { once: true });
     try {
-      m.#worker = await startWorker((d) => m.#receive(d), (why) => m.#close(new LoquatError('LQ_E_TRAP', `the engine stopped: ${why}`)));
+      m.#worker = await startWorker((d) => m.#receive(d), (why) => m.#close(new LoquatError('LQ_E_TRAP', `the engine stopped unexpectedly (${why}); load the model again`)));
       m.info = await m.#call({ op: 'load', source: from, threads, build, kernels, session: { nCtx, nSrc, nSeq, nBatch } },
         from instanceof ArrayBuffer ? [from] : []);
     } catch (e) {
