@@ -1,11 +1,19 @@
 /* Which table runs: the list, the choice and the self-test. May call: kernel tables, quant, libm. */
-#include "kernel/kernel.h"
+#include "kernel/tables.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Best first. A table that lacks an entry is not listed: each is complete by itself. */
-static const lq_kernels *(*const tables[])(void) = {lq_kernels_ref};
+static const lq_kernels *(*const tables[])(void) = {
+#if defined(__x86_64__)
+    lq_kernels_avx512vnni, lq_kernels_avxvnni, lq_kernels_avx2,
+#elif defined(__wasm_relaxed_simd__)
+    lq_kernels_wasmrelaxed, lq_kernels_wasm128,
+#elif defined(__wasm_simd128__)
+    lq_kernels_wasm128,
+#endif
+    lq_kernels_ref};
 
 size_t lq_kernels_list(const lq_kernels **out, size_t cap) {
   size_t n = 0;
@@ -101,8 +109,8 @@ static const char *differing_vector(const lq_kernels *k) {
   k->layernorm(a, x, x, x, TEST_IN, 1e-6f), ref->layernorm(b, x, x, x, TEST_IN, 1e-6f);
   if (!near_all(a, b, TEST_IN)) return "layernorm";
   memset(a, 0, sizeof(a)), memset(b, 0, sizeof(b));
-  k->weighted_sum(a, x, x, 16, 15, 16), ref->weighted_sum(b, x, x, 16, 15, 16);
-  if (!near_all(a, b, 16)) return "weighted_sum";
+  k->weighted_sum(a, 16, x, 1, 5, x, 16, 15, 16), ref->weighted_sum(b, 16, x, 1, 5, x, 16, 15, 16);
+  if (!near_all(a, b, 5 * 16)) return "weighted_sum";
   for (int act = LQ_ACT_NONE; act <= LQ_ACT_TANH; act++) {
     memcpy(a, x, sizeof(a)), memcpy(b, x, sizeof(b));
     k->activate(act, a, x, TEST_IN), ref->activate(act, b, x, TEST_IN);
@@ -119,4 +127,14 @@ const char *lq_kernels_selftest(const lq_kernels *k) {
   for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
     if (!same_matmul(k, types[i].type)) return types[i].entry;
   return differing_vector(k);
+}
+
+const lq_kernels *lq_kernels_first_good(const lq_kernels *const *list, size_t n, const char **wrong) {
+  *wrong = NULL;
+  for (size_t i = 0; i < n; i++) {
+    const char *entry = lq_kernels_selftest(list[i]);
+    if (!entry) return list[i];
+    *wrong = entry;
+  }
+  return NULL;
 }
