@@ -8,7 +8,6 @@ DEPS = -MMD -MP
 SRC := $(sort $(wildcard src/*.c src/*/*.c))
 OBJ := $(SRC:src/%.c=build/obj/%.o)
 LIB_OBJ := $(filter-out build/obj/cli/%,$(OBJ))
-ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 .PHONY: all
 all: build/loquat ## build/loquat, the command line (default)
@@ -16,15 +15,9 @@ all: build/loquat ## build/loquat, the command line (default)
 build/loquat: $(OBJ)
 	$(CC) $(LDFLAGS) -o $@ $(OBJ) -pthread -lm
 
-# One instruction set per file: only kernel/select.c decides which table runs.
-ifneq ($(filter x86_64%,$(ARCH)),)
-ISA_avx2 := -mavx2 -mfma -mf16c
-ISA_vnni := -mavx2 -mfma -mf16c -mavxvnni
-endif
-
 build/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) $(ISA_$(*F)) $(DEPS) -pthread -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) $(DEPS) -pthread -c -o $@ $<
 
 # ---- tests ----
 CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
