@@ -48,6 +48,15 @@ build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
 
+# The same targets on random changes of their corpus: make fuzz FUZZ_TARGET=model SECONDS=600
+build/test/mutate/%: tests/fuzz/fuzz_%.c tests/fuzz/mutate.c $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/mutate.c $(UNIT_SRC) -pthread -lm
+
+.PHONY: fuzz
+fuzz: build/test/mutate/$(or $(FUZZ_TARGET),model) ## change the corpus of FUZZ_TARGET (model, gguf, json, options) at random for SECONDS
+	cd build && test/mutate/$(or $(FUZZ_TARGET),model) ../tests/fuzz/corpus/$(or $(FUZZ_TARGET),model) $(or $(SECONDS),60)
+
 # A machine without the package registry still runs the rest; tests/run.sh says loudly what it skipped.
 $(VENV)/installed: tests/requirements.txt
 	@mkdir -p $(CACHE)
