@@ -67,21 +67,26 @@ lq_status lq_translate(lq_session *s, const char *text, size_t n, const char *fr
   return LQ_OK;
 }
 
-/* A place near `want` to break text[begin, end): after , ; : or a space, else at a character. begin < result < end. */
+static bool inside_character(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
+
+/* A place near `want` to break text[begin, end): after , ; : or before a space, else between characters. begin < want < end; the result is
+ * `end` when the text is one character. */
 static size_t break_near(const char *p, size_t begin, size_t end, size_t want) {
   size_t low = begin + (want - begin) / 2;
   for (size_t i = want; i > low; i--)
-    if (strchr(",;:", p[i - 1]) && p[i - 1] && i < end && p[i] == ' ') return i;
+    if (strchr(",;:", p[i - 1]) && p[i - 1] && p[i] == ' ') return i;
   for (size_t i = want; i > low; i--)
     if (p[i] == ' ') return i;
   size_t i = want;
-  while (i > begin + 1 && ((unsigned char)p[i] & 0xC0) == 0x80) i--;
+  while (i > begin && inside_character(p[i])) i--;
+  if (i > begin) return i;
+  for (i = begin + 1; i < end && inside_character(p[i]);) i++;
   return i;
 }
 
 /* Ends the span near byte `want`, at a place to break, and what follows after the spaces there. */
 static void shorten(const char *p, size_t want, lq_span *span) {
-  if (want <= span->begin + 1) want = span->begin + (span->end - span->begin) / 2;
+  if (want <= span->begin) want = span->begin + 1;
   span->end = break_near(p, span->begin, span->end, want);
   span->next = span->end;
   while (p[span->next] == ' ') span->next++;
@@ -97,8 +102,9 @@ static lq_status fit_sentence(lq_session *s, lq_span *span, const int32_t **ids,
     size_t bytes = span->end - span->begin;
     LQ_TRY(lq_session_tokenize(s, p + span->begin, bytes, LQ_TOK_SPECIAL, ids, n_ids, err));
     if (*n_ids <= room) break;
-    if (bytes < 8) return lq_fail(err, LQ_E_CONTEXT, "the source limit of %u tokens is too small for a single word", (unsigned)s->params.n_src);
-    shorten(p, span->begin + bytes * room / *n_ids * 9 / 10, span); /* bytes and room are bounded: no overflow */
+    if (bytes > 1) shorten(p, span->begin + bytes * room / *n_ids * 9 / 10, span); /* bytes and room are bounded: no overflow */
+    if (span->end - span->begin == bytes)
+      return lq_fail(err, LQ_E_CONTEXT, "the source limit of %u tokens is too small for a single character", (unsigned)s->params.n_src);
   }
   s->tr.n_sentences += span->end < whole;
   return LQ_OK;
