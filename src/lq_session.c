@@ -135,6 +135,7 @@ lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigne
   LQ_TRY(lq_tok_encode(t, text, n, flags, (int32_t *)(void *)s->ids_buf.p, cap, n_ids, err));
   if (*n_ids > cap) {
     s->ids_buf.n = 0;
+    s->ids_buf.failed = false; /* an earlier text may have found no memory */
     s->ids_buf.limit = SIZE_MAX / 2;
     static const char zeros[4096];
     for (size_t need = *n_ids * sizeof(int32_t); need && !s->ids_buf.failed;) {

@@ -122,9 +122,9 @@ static lq_status set_stops(lq_gen *g, lq_str v, lq_error *err) {
   lq_arena a;
   lq_json *j;
   lq_arena_growing(&a, 4096);
-  lq_status s = LQ_OK;
+  lq_status s = lq_json_parse(v, &a, &j, err);
   /* text that merely starts with a bracket is a stop string itself */
-  if (lq_json_parse(v, &a, &j, NULL) != LQ_OK) s = add_stop(g, v, err);
+  if (s == LQ_E_ARG) s = add_stop(g, v, err);
   else
     for (size_t i = 0; s == LQ_OK && i < j->n; i++)
       s = j->items[i].type == LQ_JSON_STRING ? add_stop(g, j->items[i].str, err)
