@@ -23,23 +23,34 @@ build/obj/%.o: src/%.c Makefile
 CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
 VENV := $(CACHE)/venv
 UNIT := $(sort $(wildcard tests/unit/*.c))
-# What the unit tests link: every room whose tests are here.
-UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c))
+# What the unit tests link: all but the command line.
+UNIT_SRC := $(filter-out src/cli/%,$(SRC))
 UNIT_H := $(wildcard src/*/*.h tests/unit/*.h)
+# Allocations of the code under test go through the tests, which let them fail and count them.
+WRAP := -DLQ_TEST_WRAP -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,build/test/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 build/test/unit-sanitized/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(SAN) -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+	$(CC) $(STD) $(WARN) $(SAN) $(WRAP) -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
 
 build/test/unit-ndebug/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) -O2 -DNDEBUG -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+	$(CC) $(STD) $(WARN) -O2 -DNDEBUG $(WRAP) -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
 
 build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
+
+# The same targets on random changes of their corpus: make fuzz FUZZ_TARGET=model SECONDS=600
+build/test/mutate/%: tests/fuzz/fuzz_%.c tests/fuzz/mutate.c $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/mutate.c $(UNIT_SRC) -pthread -lm
+
+.PHONY: fuzz
+fuzz: build/test/mutate/$(or $(FUZZ_TARGET),model) ## change the corpus of FUZZ_TARGET (model, gguf, json, options) at random for SECONDS
+	cd build && test/mutate/$(or $(FUZZ_TARGET),model) ../tests/fuzz/corpus/$(or $(FUZZ_TARGET),model) $(or $(SECONDS),60)
 
 # A machine without the package registry still runs the rest; tests/run.sh says loudly what it skipped.
 $(VENV)/installed: tests/requirements.txt

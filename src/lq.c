@@ -48,8 +48,9 @@ static lq_status read_languages(lq_model *m, lq_error *err) {
   if (!kv || !m->tok || m->weights.arch->family != LQ_ENCODER_DECODER) return LQ_OK;
   for (uint64_t pos = 0; lq_gguf_next_str(kv, &pos, &code);) {
     lq_language *l = &m->languages[m->n_languages];
-    if (m->n_languages == LQ_MAX_LANGUAGES || code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
-      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code, or there are more than %d", LQ_STR_ARG(code), LQ_MAX_LANGUAGES);
+    if (m->n_languages == LQ_MAX_LANGUAGES) return lq_fail(err, LQ_E_FORMAT, "loquat.languages holds more than %d languages", LQ_MAX_LANGUAGES);
+    if (code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
+      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code of 1 to %d bytes", LQ_STR_ARG(code), (int)sizeof(l->code) - 1);
     memcpy(l->code, code.p, code.n);
     l->code[code.n] = '\0';
     if (!language_token(m, pattern, l))
