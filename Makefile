@@ -31,7 +31,7 @@ CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
 VENV := $(CACHE)/venv
 UNIT := $(sort $(wildcard tests/unit/*.c))
 # What the unit tests link: every room whose tests are here.
-UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c))
+UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c src/text/*.c))
 UNIT_H := $(wildcard src/*/*.h tests/unit/*.h)
 SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,build/test/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -47,6 +47,11 @@ build/test/unit-ndebug/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
 build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
+
+# Records of text or ids on stdin -> ids or text on stdout, for tests/tokenizer/compare.py.
+build/test/tokens: tests/tokenizer/tokens.c $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< $(UNIT_SRC) -pthread -lm
 
 # A machine without the package registry still runs the rest; tests/run.sh says loudly what it skipped.
 $(VENV)/installed: tests/requirements.txt
@@ -68,7 +73,7 @@ models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
 .PHONY: test
-test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
+test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean
