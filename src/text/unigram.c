@@ -207,7 +207,9 @@ lq_status lq_unigram_encode(const lq_tokenizer *t, const char *text, size_t n, l
     for (size_t at = 0; at < norm.n;) at += extend(t, norm.p, norm.n, at, nodes);
     tell_path(t, &norm, nodes, out);
   }
+  bool grew = norm.failed && norm.limit - norm.n < 3 * MAX_REPLACEMENT; /* 3: a space becomes three bytes */
   lq_arena_free(&a);
   lq_buf_free(&norm);
+  if (grew) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap makes a text of %zu bytes grow more than 64 times", n);
   return ok ? LQ_OK : lq_fail(err, LQ_E_NOMEM, "no memory to tokenise %zu bytes", n);
 }
