@@ -81,6 +81,7 @@ if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   # the chat model is fetched once, sha256 checked, and kept outside the tree; without it its cases are skipped by name
   model=models/smollm2-135m-instruct-q4_1.gguf
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
+  suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
   if [ -f build/test/wasm/loquat.cjs ]; then
     suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/loquat.cjs' --smollm2 "$model"
