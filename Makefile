@@ -59,6 +59,10 @@ setup: ## install what the tests need (Debian packages only where missing)
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
 
+.PHONY: wasm
+wasm: ## rebuild the wasm modules in web/ (makes the toolchain if there is none)
+	@LOQUAT_PINNED=$(LOQUAT_PINNED) $(MAKE) --no-print-directory -f wasm/Makefile
+
 .PHONY: run
 run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no compiler)
 	node web/serve.mjs $(if $(PORT),--port $(PORT))
