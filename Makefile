@@ -71,6 +71,10 @@ run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no comp
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
+.PHONY: bench
+bench: build/loquat ## Loquat beside wllama in Chromium: speeds, start-up, sizes (BENCH_ROUNDS=3; see tests/bench/run.mjs)
+	node tests/bench/run.mjs
+
 .PHONY: test
 test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh

@@ -9,8 +9,9 @@ import { byId, copyButton, el, isAbort, notice, sentence } from './ui.mjs';
 const LINE = 'The river runs past the old mill and on to the sea, and the boats go with it. '; /* about 20 tokens */
 const PHRASES = ['Je suis étudiant.', 'Il fait beau aujourd’hui.', 'Où est la gare ?', 'Le chat dort sur la chaise.'];
 const N_PREDICT = 64;
+const BUILDS = { 'relaxed-mt': 'Relaxed SIMD, threads', 'simd-mt': 'SIMD, threads', relaxed: 'Relaxed SIMD, one thread', simd: 'SIMD, one thread' };
 
-/** @typedef {{model: string, kernels: string, threads: number, loadMs: number, ttftMs: number, promptTps: number, genTps: number}} Row */
+/** @typedef {{model: string, build: string, kernels: string, threads: number, loadMs: number, ttftMs: number, promptTps: number, genTps: number}} Row */
 
 /** @type {import('./models.mjs').Presence[]} */
 let choices = [];
@@ -27,7 +28,7 @@ const round = (/** @type {number | null} */ x) => (x === null || !Number.isFinit
 /**
  * A chat model: a long prompt for one speed, a short one for the others. The first, unmeasured call loads and lets the browser compile.
  * @param {any} base
- * @returns {Promise<Omit<Row, 'model' | 'kernels' | 'threads'>>}
+ * @returns {Promise<Omit<Row, 'model' | 'build' | 'kernels' | 'threads'>>}
  */
 async function measureGeneration(base) {
   const short = { ...base, prompt: LINE + LINE.slice(0, 40), ignoreEos: true };
@@ -39,7 +40,7 @@ async function measureGeneration(base) {
   return { loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, genTps: gen.genTps };
 }
 
-/** A translator. Its prompt speed counts the source of the batch up to the first token. @param {any} base @returns {Promise<Omit<Row, 'model' | 'kernels' | 'threads'>>} */
+/** A translator. Its prompt speed counts the source of the batch up to the first token. @param {any} base @returns {Promise<Omit<Row, 'model' | 'build' | 'kernels' | 'threads'>>} */
 async function measureTranslation(base) {
   const { loadMs } = await runBench({ ...base, sentences: PHRASES });
   say('Translating one sentence…');
@@ -52,7 +53,7 @@ async function measureTranslation(base) {
 /** @param {Row} row */
 function show(row) {
   rows.unshift(row);
-  byId('bench-rows').prepend(el('tr', {}, el('th', { scope: 'row', text: row.model }), el('td', { text: row.kernels }), el('td', { text: String(row.threads) }),
+  byId('bench-rows').prepend(el('tr', {}, el('th', { scope: 'row', text: row.model }), el('td', { text: `${row.build} (${row.kernels})` }), el('td', { text: String(row.threads) }),
     ...[row.loadMs, row.ttftMs, row.promptTps, row.genTps].map((x) => el('td', { text: round(x) }))));
   byId('bench-table').hidden = byId('bench-copy').hidden = false;
 }
@@ -70,7 +71,8 @@ async function run() {
     const base = { model: file ?? source?.url, threads: Number(byId('bench-threads').value) || undefined, build: byId('bench-build').value || undefined,
       nCtx: entry.task === 'translate' ? undefined : 1024, signal: running.signal };
     const measured = await (entry.task === 'translate' ? measureTranslation(base) : measureGeneration(base));
-    show({ model: entry.name, kernels: info().kernels, threads: info().threads, ...measured });
+    const { build = '', kernels = '', threads = 0 } = info() ?? {};
+    show({ model: entry.name, build, kernels, threads, ...measured });
     say('Done.');
   } catch (error) {
     say(isAbort(error) ? 'Stopped.' : '');
@@ -92,7 +94,7 @@ function fillThreads() {
 
 async function start() {
   fillThreads();
-  byId('bench-build').append(el('option', { value: '', text: 'Automatic' }));
+  byId('bench-build').append(el('option', { value: '', text: 'Automatic' }), ...Object.entries(BUILDS).map(([value, text]) => el('option', { value, text })));
   choices = (await presences()).filter((p) => p.stored || p.here);
   byId('bench-model').append(...choices.map((p, i) => el('option', { value: i, text: p.entry.name })));
   byId('bench-run').disabled = choices.length === 0;

@@ -13,7 +13,7 @@ import { LoquatError, Model } from './engine.mjs';
  * @property {string | Blob} model address of a GGUF file, or a name under /models/
  * @property {number} [threads] default: the engine's choice
  * @property {number} [nCtx]
- * @property {string} [build] one of the engine's builds; default: the engine's choice
+ * @property {'relaxed-mt' | 'simd-mt' | 'relaxed' | 'simd'} [build] default: the engine's choice
  * @property {AbortSignal} [signal]
  *
  * @typedef {Request & {prompt: string, nPredict: number, ignoreEos?: boolean}} GenerateRequest
@@ -23,18 +23,14 @@ import { LoquatError, Model } from './engine.mjs';
 /** @type {{key: string, model: Model, loadMs: number} | null} */
 let kept = null;
 
-/**
- * The engine for a request, loaded unless the last one fits.
- * @param {Request} request
- * @param {(p: {status: string, loaded: number, total: number}) => void} [onProgress]
- */
-export async function ensure({ model, threads, nCtx, build, signal }, onProgress) {
+/** The engine for a request, loaded unless the last one fits. @param {Request} request */
+async function ensure({ model, threads, nCtx, build, signal }) {
   const key = JSON.stringify([typeof model === 'string' ? model : [/** @type {any} */ (model).name, model.size], threads, nCtx, build]);
   if (kept?.key === key) return kept;
   release();
   const source = typeof model === 'string' ? await addressOf(model) : model;
   const t0 = performance.now();
-  const loaded = await Model.load(source, /** @type {any} */ ({ threads, nCtx, build, signal, onProgress }));
+  const loaded = await Model.load(source, { threads, nCtx, build, signal });
   kept = { key, model: loaded, loadMs: performance.now() - t0 };
   return kept;
 }

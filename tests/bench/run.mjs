@@ -54,10 +54,10 @@ async function visit(server, engine, nThreads) {
     const { loadMs } = await call({ prompt: generationPrompt, nPredict: 8 });
     const gen = await call({ prompt: generationPrompt, nPredict });
     const long = await call({ prompt: longPrompt(nPrompt), nPredict: 1 });
-    const kernels = await page.evaluate(() => /** @type {any} */ (window).contestantInfo?.().kernels ?? '');
+    const about = await page.evaluate(() => /** @type {any} */ (window).contestantInfo?.());
     return {
       engine, threads: nThreads, loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, promptPerCpu: long.nPrompt / long.cpuPrompt, genTps: gen.genTps,
-      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels, peakMb: (await browser.meter()).peakMb,
+      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb: (await browser.meter()).peakMb,
     };
   } finally {
     await browser.close();
