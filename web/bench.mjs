@@ -55,7 +55,7 @@ async function addressOf(model) {
   for (const url of [`${name}.gguf`, `${name}/model.gguf`]) if (await there(url)) return url;
   const marian = await there(`${name}/model.bin`);
   throw new LoquatError('LQ_E_UNSUPPORTED', marian
-    ? `the model ${model} is a Marian binary (${name}/model.bin); this version runs GGUF files only, of the architectures it names`
+    ? `the model ${model} is a Marian binary (${name}/model.bin), which this version does not run; it runs GGUF files`
     : `there is no GGUF file for the model ${model} (looked for ${name}.gguf and ${name}/model.gguf); this version runs no other format`);
 }
 
