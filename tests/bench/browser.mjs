@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
+import { cpus, homedir, tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -69,15 +69,17 @@ export async function openBrowser() {
 }
 
 /**
- * CPU seconds of all renderers (the page, its workers, background compilation) and the peak resident size of the biggest, in MB.
+ * CPU seconds of all renderers (the page, its workers, background compilation) and of the whole browser, and the peak resident size of the
+ * biggest renderer in MB.
  * @param {any} session of the whole browser
- * @returns {Promise<{cpu: number, peakMb: number | null}>}
+ * @returns {Promise<{cpu: number, all: number, peakMb: number | null}>}
  */
 async function meter(session) {
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   const renderers = processInfo.filter((/** @type {any} */ p) => p.type === 'renderer');
   const peaks = renderers.map((/** @type {any} */ p) => peakOf(p.id));
-  return { cpu: renderers.reduce((/** @type {number} */ a, /** @type {any} */ p) => a + p.cpuTime, 0), peakMb: peaks.length && !peaks.includes(null) ? Math.max(...peaks) : null };
+  const sum = (/** @type {any[]} */ list) => list.reduce((a, p) => a + p.cpuTime, 0);
+  return { cpu: sum(renderers), all: sum(processInfo), peakMb: peaks.length && !peaks.includes(null) ? Math.max(...peaks) : null };
 }
 
 /** @param {number} pid @returns {number | null} null where /proc does not tell */
@@ -86,5 +88,26 @@ function peakOf(pid) {
     return Math.round((Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6);
   } catch {
     return null;
+  }
+}
+
+/** CPU seconds of the whole machine so far. */
+const busySeconds = () => cpus().reduce((a, { times: t }) => a + t.user + t.nice + t.sys + t.irq, 0) / 1e3;
+
+/** Begins to watch the rest of the machine; the function returned says how many cores it used meanwhile, given the browser's CPU seconds. */
+export function othersMeter() {
+  const [busy, own, t0] = [busySeconds(), process.cpuUsage(), performance.now()];
+  return (/** @type {number} */ browserSeconds) => {
+    const u = process.cpuUsage(own);
+    return Math.max(0, (busySeconds() - busy - (u.user + u.system) / 1e6 - browserSeconds) / ((performance.now() - t0) / 1e3));
+  };
+}
+
+/** Waits until others leave the cores free, at most so many seconds. @param {number} cores @param {number} most */
+export async function waitQuiet(cores, most) {
+  for (const t0 = performance.now(); performance.now() - t0 < most * 1e3;) {
+    const others = othersMeter();
+    await new Promise((done) => { setTimeout(done, 500); });
+    if (others(0) < cpus().length - cores + 0.3) return;
   }
 }

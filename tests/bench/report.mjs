@@ -17,6 +17,7 @@
  * @property {string} text
  * @property {string} kernels
  * @property {number | null} peakMb
+ * @property {number} others cores that other programs used meanwhile
  */
 
 /** @param {number[]} values */
@@ -30,12 +31,12 @@ const show = (/** @type {number} */ x) => (!Number.isFinite(x) ? '–' : x >= 10
 const row = (/** @type {(string | number)[]} */ cells) => `| ${cells.map((c) => (typeof c === 'number' ? show(c) : c)).join(' | ')} |`;
 const table = (/** @type {string[]} */ head, /** @type {(string | number)[][]} */ rows) => [row(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(row)].join('\n');
 
-const FIELDS = /** @type {const} */ (['loadMs', 'ttftMs', 'promptTps', 'promptPerCpu', 'genTps', 'genPerCpu', 'peakMb']);
+const FIELDS = /** @type {const} */ (['loadMs', 'ttftMs', 'promptTps', 'promptPerCpu', 'genTps', 'genPerCpu', 'peakMb', 'others']);
 
 /** @param {Visit[][]} rounds */
 function speeds(rounds) {
   const keys = [...new Map(rounds.flat().map((v) => [`${v.engine} ${v.threads}`, v])).values()].sort((a, b) => a.threads - b.threads || a.engine.localeCompare(b.engine));
-  return table(['engine', 'threads', 'load ms', 'first token ms', 'prompt tokens/s', 'per CPU second', 'generated tokens/s', 'per CPU second', 'peak MB'],
+  return table(['engine', 'threads', 'load ms', 'first token ms', 'prompt tokens/s', 'per CPU second', 'generated tokens/s', 'per CPU second', 'peak MB', 'cores of others'],
     keys.map((k) => {
       const same = rounds.flat().filter((v) => v.engine === k.engine && v.threads === k.threads);
       return [k.kernels ? `${k.engine} (${k.kernels})` : k.engine, String(k.threads), ...FIELDS.map((f) => median(same.map((v) => v[f] ?? NaN)))];

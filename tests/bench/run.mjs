@@ -3,13 +3,14 @@
  * Interleaved: a round visits every engine and thread count once, in an order that alternates; every visit is a fresh profile. Ratios are
  * made inside a round. Wall seconds swing on a machine that others use; the renderer's CPU seconds hold still.
  *   BENCH_ROUNDS=3  BENCH_THREADS=1,2  BENCH_PROMPT=512 (tokens, about)  BENCH_GENERATE=64  BENCH_BUILD=name (of Loquat)
+ *   BENCH_QUIET=0 (seconds to wait at most, before each visit, for the cores that it wants)
  *   BENCH_ONLY=engines,startup,sizes,native  BENCH_MODEL=models/file.gguf
  * Writes build/bench/results.json and results.md, prints the latter. Fails when the engines' texts part where they should agree. */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { installPeers, openBrowser, PEERS, ROOT, serve } from './browser.mjs';
+import { installPeers, openBrowser, othersMeter, PEERS, ROOT, serve, waitQuiet } from './browser.mjs';
 import { nativeRows } from './native.mjs';
 import { generationPrompt, longPrompt, parting } from './prompts.mjs';
 import { markdown } from './report.mjs';
@@ -36,6 +37,8 @@ const PAGES = /** @type {Record<string, string>} */ ({ wllama: '/bench/wllama.ht
  * @returns {Promise<Visit>}
  */
 async function visit(server, engine, nThreads) {
+  await waitQuiet(nThreads, Number(env('BENCH_QUIET', '0')));
+  const others = othersMeter();
   const browser = await openBrowser();
   try {
     const page = await browser.context.newPage();
@@ -55,9 +58,10 @@ async function visit(server, engine, nThreads) {
     const gen = await call({ prompt: generationPrompt, nPredict });
     const long = await call({ prompt: longPrompt(nPrompt), nPredict: 1 });
     const about = await page.evaluate(() => /** @type {any} */ (window).contestantInfo?.());
+    const { all, peakMb } = await browser.meter();
     return {
       engine, threads: nThreads, loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, promptPerCpu: long.nPrompt / long.cpuPrompt, genTps: gen.genTps,
-      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb: (await browser.meter()).peakMb,
+      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb, others: others(all),
     };
   } finally {
     await browser.close();
