@@ -89,6 +89,18 @@ run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no comp
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
+.PHONY: bench
+bench: build/loquat ## Loquat beside wllama in Chromium: speeds, start-up, sizes (BENCH_ROUNDS=3; see tests/bench/run.mjs)
+	node tests/bench/run.mjs
+
+build/bench/kernels: tests/bench/kernels.c tests/bench/peaks.c tests/bench/peaks.h $(filter build/obj/kernel/% build/obj/quant/%,$(OBJ))
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -o $@ $(filter %.c %.o,$^) -lm
+
+.PHONY: bench-kernels
+bench-kernels: build/bench/kernels ## every kernel, native and in Chromium, beside the machine's ceilings
+	node tests/bench/kernels.mjs
+
 .PHONY: test
 test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
@@ -99,6 +111,6 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(OBJ:.o=.d) $(SAN_LIB:.o=.d) $(NDEBUG_LIB:.o=.d)
