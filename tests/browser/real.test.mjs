@@ -101,7 +101,7 @@ const replies = (/** @type {any} */ page, /** @type {number} */ n) => page.waitF
 
 realTest('the page chats two turns with SmolLM2 and stops a third', async (page, server) => {
   await page.click('#tab-chat');
-  await page.waitForSelector('#chat-models-list li:has-text("needs 197 MB of memory")');
+  await page.waitForSelector('#chat-models-list li:has-text("197 MB in memory")');
   await page.click('button[aria-label="Download SmolLM2 135M Instruct"]');
   await page.waitForFunction(() => /^\d+ of 98 MB$/.test(document.querySelector('#chat-load .bytes')?.textContent ?? ''), null, { polling: 10 });
   await inUse(page, 'SmolLM2 135M Instruct');
@@ -204,7 +204,7 @@ realTest('the page opens and translates after its server was stopped, with what 
   await page.waitForSelector('#badge:has-text("Works offline")');
   await server.close();
   await page.reload();
-  await page.waitForSelector('#badge:has-text("Offline")');
+  await page.waitForSelector('#badge[data-state="offline"]');
   assert.equal(await page.inputValue('#source'), 'Je suis étudiant');
   assert.equal(await page.textContent('#target'), "I'm a student");
   assert.equal(await translate(page, ANIMAL[0]), ANIMAL[1]);
