@@ -143,7 +143,7 @@ function showFooter() {
     if (bytes) parts.push(`${megabytes(bytes)} of memory`);
   }
   byId('facts').title = info?.buildNote ?? '';
-  byId('facts').replaceChildren(...parts.map((text) => el('span', { text })));
+  byId('facts').replaceChildren(...parts.flatMap((text) => [el('span', { text }), ' ']));
   const more = Boolean(info && !crossOriginIsolated && navigator.serviceWorker?.controller && navigator.hardwareConcurrency > 1);
   byId('isolate').hidden = !more;
 }

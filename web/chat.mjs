@@ -198,7 +198,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
       answer();
     };
     const shorter = /** @type {any} */ (error)?.code === 'LQ_E_CONTEXT' && state.messages.length > 2
-      ? [{ label: 'Forget the oldest messages and retry', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
+      ? [{ label: 'Forget the oldest messages', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
     notice(problem, { text: sentence(error), actions: [...shorter, { label: 'Retry', run: retry }] });
   }
 

@@ -40,7 +40,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
       const text = el('span', { role: 'status' });
       const bytes = el('span', { class: 'bytes' });
       const bar = el('progress', { 'aria-label': 'Loading the model' });
-      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, text, bytes,
+      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, el('p', {}, text, bytes),
         el('button', { type: 'button', class: 'quiet', text: 'Stop', onclick: () => slot.stop() })), bar);
       live = { strip, text, bytes, bar };
       box.replaceChildren(strip);

@@ -325,7 +325,7 @@ async function look(page, file, state) {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${state} scrolls sideways`);
   assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('button, select, textarea, input:not([type=checkbox]), a[role=tab]')]
     .filter((b) => b.getClientRects().length && b.getBoundingClientRect().height < 43.5).map((b) => b.id || b.textContent)), [], `${state}: targets under 44 px`);
-  await audit(page);
+  if (!file.startsWith('1280')) await audit(page); /* the same elements as at 390 */
 }
 
 /** @param {any} page @param {any} server @param {any} gate @param {string} file */
@@ -395,12 +395,10 @@ async function walk(page, server, gate, file) {
   await shot('translate-offline');
 }
 
-pageTest('page shows its sentence to an old browser at both widths', async (page) => {
+pageTest('page shows its sentence to an old browser', async (page) => {
   await page.waitForSelector('.notice');
-  await look(page, '1280-light', 'unsupported');
-  await page.setViewportSize({ width: 390, height: 844 });
   await look(page, '390-light', 'unsupported');
-}, { init: () => { WebAssembly.validate = () => false; } });
+}, { context: { viewport: { width: 390, height: 844 } }, init: () => { WebAssembly.validate = () => false; } });
 
 /* 1280 px at 200 % and at 400 % are 640 and 320 px of CSS. */
 for (const [width, height] of [[640, 400], [320, 256]]) {
