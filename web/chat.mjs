@@ -33,7 +33,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
 
   /** @param {Message} message */
   function bubble(message) {
-    const body = el('div', { class: 'body', dir: 'auto', text: message.content });
+    const body = el('div', { class: 'body', lang: '', dir: 'auto', text: message.content }); /* in whatever language */
     const item = el('li', { class: `message ${message.role}` }, el('h3', { class: 'sr', text: message.role === 'user' ? 'You' : 'Reply' }), body);
     return { item, body };
   }

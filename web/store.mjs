@@ -129,21 +129,6 @@ export async function all() {
 }
 
 /**
- * Another version of a model from the same address.
- * @param {Source} source
- * @returns {Promise<{file: File, source: Source} | null>}
- */
-export async function findOlder(source) {
-  const key = await keyOf(source);
-  for (const older of await all()) {
-    if (!older.complete || older.key === key || older.source.url !== new URL(source.url, location.href).href) continue;
-    const { file } = await find(older.source);
-    if (file) return { file, source: { ...older.source, url: source.url, name: source.name } };
-  }
-  return null;
-}
-
-/**
  * Removes versions of a model that its manifest no longer names.
  * @param {Source} current
  */

@@ -75,6 +75,17 @@ pageTest('page stops at once, keeps what was produced, and Stop stands where Tra
   await page.waitForSelector('#translate-status:has-text("Stopped")');
 });
 
+pageTest('page stops before the engine has, and what comes after is not shown', async (page) => {
+  await modelReady(page);
+  await page.fill('#source', 'un deux trois quatre');
+  await page.click('#translate-run');
+  await page.waitForFunction(() => document.querySelector('#target .tail')?.textContent === 'un ');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#translate-status:has-text("Stopped")', { timeout: 500 });
+  await page.waitForTimeout(1200);
+  assert.equal(await output(page), 'un ');
+}, { server: { models: { 'fr-en.gguf': mockModel({ ...TRANSLATOR, delay: 1000 }) }, manifest: { models: [] } } });
+
 pageTest('page tells the progress of a long text in sentences and hands screen readers whole ones', async (page) => {
   await modelReady(page);
   await page.fill('#source', 'Une phrase de plusieurs mots ici. Une autre phrase la suit. Et voici la dernière des trois.');

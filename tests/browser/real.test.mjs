@@ -72,7 +72,7 @@ realTest('the page translates, cancels, swaps and copies', async (page, _server,
   await memoryAsListed(page, 'fr-en');
   await page.setViewportSize({ width: 1280, height: 600 });
   assert.equal(await translate(page, `Je suis étudiant. ${ANIMAL[0]}`), `I'm a student. ${ANIMAL[1]}`);
-  await page.focus('#translate-run');
+  await page.evaluate(() => /** @type {any} */ (document.activeElement).blur());
   await page.screenshot({ path: join(SHOTS, 'readme.png') }); /* web/screenshot.png is a copy */
   assert.equal(await translate(page, ANIMAL[0]), ANIMAL[1]);
   await page.click('#copy');
