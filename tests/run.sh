@@ -82,8 +82,8 @@ if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   model=models/smollm2-135m-instruct-q4_1.gguf
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
-  if [ -f build/test/wasm/loquat.cjs ]; then
-    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/loquat.cjs' --smollm2 "$model"
+  if [ -f build/test/wasm/cli.cjs ]; then
+    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/cli.cjs' --smollm2 "$model"
   fi
 else
   printf '== convert\n   SKIP: the Python packages could not be installed\n'
