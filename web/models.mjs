@@ -90,10 +90,10 @@ async function presenceOf(entry) {
   return { entry, source: here ? local : remote, stored: false, partial, here };
 }
 
-/** @param {string} task */
-async function presences(task) {
+/** @param {string} [task] */
+export async function presences(task) {
   const { entries } = await loadManifest();
-  const listed = await Promise.all(entries.filter((e) => e.task === task).map(presenceOf));
+  const listed = await Promise.all(entries.filter((e) => !task || e.task === task).map(presenceOf));
   return [...listed, ...await strangers(entries)];
 }
 
