@@ -88,6 +88,11 @@ setup: ## install what the tests need (Debian packages only where missing)
 	@for c in $(CC) python3 node; do command -v $$c >/dev/null || missing=1; done; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing=1; \
 	if [ -n "$$missing" ]; then apt-get update && apt-get install -y gcc make python3 python3-venv nodejs; fi
+	-@for c in npm chromium; do command -v $$c >/dev/null || { apt-get update && apt-get install -y $$c; }; done
+
+# What drives the browser, checks the page for readers and types; the same rule as above when there is no registry.
+node_modules/installed: package.json package-lock.json
+	-npm ci --silent && touch $@
 
 .PHONY: wasm
 wasm: ## rebuild the wasm modules in web/ (makes the toolchain if there is none)
@@ -117,7 +122,7 @@ bench-kernels: build/bench/kernels ## every kernel, native and in Chromium, besi
 .PHONY: test test-builds
 test-builds: build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ)
 
-test: setup $(VENV)/installed ## install what the tests need, run everything
+test: setup $(VENV)/installed node_modules/installed ## install what the tests need, run everything
 	@$(MAKE) --no-print-directory -j$(or $(shell nproc),1) test-builds
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 

@@ -1,8 +1,9 @@
 // @ts-check
 /* The strip on top of a tab that says how its model is doing: arriving, failed, or meant for the other tab.
- * May import: download.mjs, slot.mjs (type), ui.mjs. */
+ * May import: download.mjs, slot.mjs, ui.mjs. */
 
 import { megabytes } from './download.mjs';
+import { memoryOf } from './slot.mjs';
 import { el, notice, sentence } from './ui.mjs';
 
 /** @param {import('./slot.mjs').Progress} p */
@@ -11,6 +12,12 @@ function bytesSentence({ loaded, total }) {
   const unit = total >= 1e9 ? 1e9 : 1e6;
   const digits = total / unit < 10 ? 1 : 0;
   return `${(loaded / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${unit === 1e9 ? 'GB' : 'MB'}`;
+}
+
+/** @param {import('./store.mjs').Source | null} source */
+function needs(source) {
+  const { bytes, exact } = memoryOf(source ?? {});
+  return bytes ? `needs ${exact ? '' : 'over '}${megabytes(bytes)} of memory` : '';
 }
 
 const OTHER = { translate: 'chat', chat: 'translate' };
@@ -40,7 +47,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
     }
     const said = opening ? `Opening ${wanted?.name}` : `Fetching ${wanted?.name}`;
     if (live.text.textContent !== said) live.text.textContent = said;
-    live.bytes.textContent = bytesSentence(progress);
+    live.bytes.textContent = opening ? needs(wanted) : bytesSentence(progress);
     if (progress.total) {
       live.bar.max = progress.total;
       live.bar.value = progress.loaded;
@@ -68,7 +75,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
   }
 
   function show() {
-    if (slot.state === 'busy') return busy();
+    if (slot.state === 'busy' && slot.wanted) return busy();
     live = null;
     if (slot.state === 'failed') failed();
     else if (slot.state === 'unsuited') unsuited();
