@@ -340,7 +340,8 @@ TEST(tokenizer_bad_merges) {
   bpe_without_merges();
   REFUSED(LQ_E_FORMAT, "lacks the key tokenizer.ggml.merges");
   static const char *const bad[][2] = {{"a q", "is not in the vocabulary"}, {"a c", "is not in the vocabulary"}, {"q a", "is not in the vocabulary"},
-                                       {"ab", "is not two pieces"}, {"", "is not two pieces"}, {" a", "is not two pieces"}, {"a ", "is not two pieces"},
+                                       {"ab", "is not two pieces"}, {"", "is not two pieces"}, {" a", "is not two pieces"},
+                                       {"a ", "is not two pieces"},
                                        {" ", "is not two pieces"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     bpe_without_merges();
@@ -421,8 +422,8 @@ TEST(tokenizer_bad_normaliser_map) {
   REFUSED(LQ_E_FORMAT, "must be an array of bytes");
   static const uint32_t units[] = {UINT32_MAX, 0x7FFFFFFFu, (uint32_t)('q' | 1u << 8), (uint32_t)('q' | 1u << 8 | 1u << 9 | 0x3FFFFFu << 10)};
   for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) { /* units that lead out of the table or back: no crash, text still comes */
-    for (uint32_t value = 0; value < 1u << 31 && value < 0x7FFFFFFFu; value = value * 5 + 2) {
-      small_map("ab\0", 3, i ? units[i] : Q_UNIT, value);
+    for (uint64_t value = 0; value <= 0x7FFFFFFF; value = value * 5 + 2) {
+      small_map("ab\0", 3, i ? units[i] : Q_UNIT, (uint32_t)value);
       unigram();
       bytes("tokenizer.ggml.precompiled_charsmap", map_bytes, map);
       OPENS();
