@@ -48,6 +48,12 @@ build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
 
+# Allocation fails where the test says so.
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+build/test/unit-oom/run: $(wildcard tests/oom/*.c) tests/unit/test_main.c $(UNIT_SRC) $(UNIT_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) $(WRAP) -o $@ $(filter tests/%.c,$^) $(UNIT_SRC) -pthread -lm
+
 # Records of text or ids on stdin -> ids or text on stdout, for tests/tokenizer/compare.py.
 build/test/tokens: tests/tokenizer/tokens.c $(UNIT_SRC) $(UNIT_H)
 	@mkdir -p $(@D)
@@ -73,7 +79,7 @@ models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
 .PHONY: test
-test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
+test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/unit-oom/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean
