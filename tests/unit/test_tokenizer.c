@@ -198,6 +198,23 @@ TEST(tokenizer_counts_beyond_the_room) {
   done();
 }
 
+/* "abc" is one token by Llama 3's rule though no merge leads there; without the key such files begin with BOS. */
+TEST(tokenizer_llama3_whole_words_and_bos) {
+  for (int k = 0; k < 3; k++) {
+    start("gpt2");
+    text("tokenizer.ggml.pre", "llama-bpe");
+    strings("tokenizer.ggml.tokens", N_BPE, bpe_tokens);
+    ints("tokenizer.ggml.token_type", LQ_GT_I32, N_BPE, bpe_types);
+    strings("tokenizer.ggml.merges", 1, bpe_merges);
+    id("tokenizer.ggml.bos_token_id", 0);
+    if (k == 1) flag("tokenizer.ggml.add_bos_token", false);
+    if (k == 2) flag("loquat.tokenizer.ignore_merges", false);
+    OPENS();
+    CHECK_STR(encoded("abc", LQ_TOK_SPECIAL), k == 0 ? "0 6" : k == 1 ? "6" : "0 5 3");
+    done();
+  }
+}
+
 TEST(tokenizer_added_token_flags) {
   bpe();
   ints("loquat.tokenizer.lstrip", LQ_GT_I32, 1, (int[]){8});
