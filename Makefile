@@ -61,12 +61,6 @@ build/test/mutate/%: tests/fuzz/fuzz_%.c tests/fuzz/mutate.c $(SAN_LIB)
 fuzz: build/test/mutate/$(or $(FUZZ_TARGET),model) ## change the corpus of FUZZ_TARGET (a folder of tests/fuzz/corpus) at random for SECONDS
 	cd build && test/mutate/$(or $(FUZZ_TARGET),model) ../tests/fuzz/corpus/$(or $(FUZZ_TARGET),model) $(or $(SECONDS),60)
 
-# Allocation fails where the test says so.
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-build/test/unit-oom/run: $(wildcard tests/oom/*.c) tests/unit/test_main.c $(UNIT_SRC) $(UNIT_H)
-	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(SAN) $(WRAP) -o $@ $(filter tests/%.c,$^) $(UNIT_SRC) -pthread -lm
-
 # Records of text or ids on stdin -> ids or text on stdout, for tests/tokenizer/compare.py.
 build/test/tokens: tests/tokenizer/tokens.c $(SAN_LIB)
 	@mkdir -p $(@D)
@@ -108,7 +102,7 @@ bench-kernels: build/bench/kernels ## every kernel, native and in Chromium, besi
 	node tests/bench/kernels.mjs
 
 .PHONY: test
-test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/unit-oom/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
+test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean
