@@ -7,6 +7,7 @@
 
 #include "gguf_make.h"
 #include "test.h"
+#include "text/vocab.h"
 
 /* ---- a tokenizer file in the making: keys one by one, then open ---- */
 
@@ -464,6 +465,22 @@ TEST(tokenizer_long_words_take_no_square) {
   CHECK(lq_tok_encode(tok, p, n, 0, NULL, 0, &count, &err) == LQ_OK && count == 0);
   free(p);
   done();
+}
+
+/* Tokens chosen so that all meet in one place of the table: a search would pass thousands. */
+TEST(tokenizer_tokens_made_to_collide) {
+  enum { N = 5000, TABLE = 16384 };
+  static char names[N][12];
+  static const char *list[N];
+  uint32_t n = 0;
+  for (uint32_t i = 0; n < N; i++) {
+    int len = snprintf(names[n], sizeof names[n], "%u", (unsigned)i);
+    uint32_t h = lq_fnv_str(LQ_FNV_START, names[n], (size_t)len);
+    if (((h ^ h >> 15) & (TABLE - 1)) < 64) list[n] = names[n], n++;
+  }
+  start("gpt2");
+  strings("tokenizer.ggml.tokens", N, list);
+  REFUSED(LQ_E_FORMAT, "made so that looking its tokens up takes too long");
 }
 
 static void opens_at_every_failure(void (*make)(void)) {
