@@ -10,6 +10,7 @@ skipped when its file is not there. Prints one line a check, the first tensor th
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from gguf import GGUFReader
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
@@ -130,6 +132,33 @@ def decoder_case(report, engine, name):
     report.check(greedy == forced, f"{name} greedy ids")
 
 
+TINY = {"t5-v1_1": ("enc.blk.0.attn_v", "enc.0.attn"), "t5-v1_0": ("dec.blk.1.cross_attn_o", "dec.1.cross"),
+        "llama-gqa": ("blk.1.ffn_down", "dec.1.ffn"), "qwen2": ("blk.0.attn_k", "dec.0.attn")}
+
+
+def broken_copy(model, tensor, folder):
+    """The model with one weight of one tensor changed."""
+    raw = bytearray(model.read_bytes())
+    at = next(int(t.data_offset) for t in GGUFReader(model).tensors if t.name == f"{tensor}.weight")
+    raw[at:at + 4] = np.float32(np.frombuffer(raw[at:at + 4], "<f4")[0] + 3).tobytes()
+    broken = Path(folder, "broken.gguf")
+    broken.write_bytes(raw)
+    return broken
+
+
+def tensors_case(report, engine):
+    """Every tensor on the way through the tiny models is the reference's; a model with one wrong weight is named by its first wrong tensor."""
+    for name, (broken, first) in TINY.items():
+        model, ids, decoder_ids = ROOT / f"models/tiny/{name}.gguf", [5, 9, 4, 17, 30, 2], [0, 8, 3] if name.startswith("t5") else None
+        said = first_difference(model, ids, decoder_ids, engine.probed(model, ids, decoder_ids), TOLERANCE)
+        found = re.fullmatch(r"none of the (\d+) probed tensors differs .*", said)
+        report.check(found and int(found[1]) >= 9, f"{name} tensor by tensor: {said}")
+        with tempfile.TemporaryDirectory() as folder:
+            got = engine.probed(broken_copy(model, broken, folder), ids, decoder_ids)
+        said = first_difference(model, ids, decoder_ids, got, TOLERANCE)
+        report.check(said.startswith(f"first difference: {first}["), f"{name} with a wrong weight in {broken}: {said}")
+
+
 def translations(engine, model, cases):
     """Our greedy text of each case, one run per direction with a line for each sentence."""
     texts = {}
@@ -208,6 +237,7 @@ def main():
         "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
         "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
         "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
         "smollm2": lambda: smollm2_case(report, engine, args.smollm2) if args.smollm2.is_file() else report.skip(
             f"smollm2: {args.smollm2} is not there (make models fetches it)"),
