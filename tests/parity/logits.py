@@ -23,7 +23,7 @@ from gguf import GGUFReader
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 from lib.checkpoint import Tensors  # noqa: E402
-from reference import first_difference  # noqa: E402
+from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
@@ -194,6 +194,28 @@ def fr_en_case(report, engine, f32):
             print(f"     {case['text']!r}: {text!r}, recorded {case['greedy']!r}")
 
 
+def decoded_case(report, engine):
+    """models/fr-en.gguf with its weights decoded to float32, against numpy on the same numbers: every greedy id of every sentence. It says
+    of the float engine on a real model what the float original (23 MB, not in the tree) would."""
+    expected, _ = load(GOLDEN / "fr-en")
+    quantised, reference = ROOT / "models/fr-en.gguf", Run(ROOT / "models/fr-en.gguf")
+    with tempfile.TemporaryDirectory() as folder:
+        model, same = Path(folder, "f32.gguf"), 0
+        subprocess.run([*engine.command, "quantize", quantised, model, "f32"], check=True, capture_output=True)
+        for i, case in enumerate(expected["cases"]):
+            want, scores = reference.greedy(case["input_ids"], 1, 24)
+            ids = ",".join(map(str, case["input_ids"]))
+            got = json.loads(engine.run("generate", "-m", model, "--ids", ids, "--max-new-tokens", 24, "--json"))["ids"]
+            same += got == want
+            if got != want:
+                print(f"     {case['text']!r}: {got}, numpy {want}")
+            if i < 5:
+                steps = [0, *want[:-1]]
+                close(report, engine, f"fr-en decoded, sentence {i}, last step", engine.logits(model, case["input_ids"], steps), scores, TOLERANCE,
+                      (model, case["input_ids"], steps))
+    report.check(same == len(expected["cases"]), f"fr-en decoded to float32: {same} of {len(expected['cases'])} sentences with numpy's greedy ids")
+
+
 def follows(got, recorded, count):
     """Whether ids are the recorded ones, which leave out the end-of-generation token that stopped them."""
     return got[:len(recorded)] == recorded[:count] and (len(recorded) >= count or len(got) <= len(recorded) + 1)
@@ -239,6 +261,7 @@ def main():
         "qwen2": lambda: decoder_case(report, engine, "qwen2"),
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
+        "fr-en-decoded": lambda: decoded_case(report, engine),
         "smollm2": lambda: smollm2_case(report, engine, args.smollm2) if args.smollm2.is_file() else report.skip(
             f"smollm2: {args.smollm2} is not there (make models fetches it)"),
     }
