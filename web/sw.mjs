@@ -10,11 +10,14 @@ const PATIENCE_MS = 3000;
 /** Everything the page may need before it has been visited twice. The test compares it with what the folder holds. */
 const FILES = [
   './', 'app.mjs', 'chat.mjs', 'download.mjs', 'engine.mjs', 'icon.svg', 'loadstrip.mjs', 'manifest.webmanifest', 'models.mjs',
-  'settings.mjs', 'sha256.mjs', 'slot.mjs', 'store-worker.mjs', 'store.mjs', 'style.css', 'translate.mjs', 'ui.mjs',
+  'settings.mjs', 'sha256.mjs', 'slot.mjs', 'source.mjs', 'store-worker.mjs', 'store.mjs', 'style.css', 'translate.mjs', 'ui.mjs',
+  'wasm.mjs', 'worker.mjs',
 ];
 
 /** Fetched too, but their absence is no failure: a browser uses one of the builds, a host may lack a manifest. */
-const EXTRAS = ['models/manifest.json'];
+const EXTRAS = [
+  'models/manifest.json', 'loquat.mjs', 'loquat-mt.mjs', 'loquat-simd.wasm', 'loquat-relaxed.wasm', 'loquat-simd-mt.wasm', 'loquat-relaxed-mt.wasm',
+];
 
 const worker = /** @type {any} */ (self);
 
