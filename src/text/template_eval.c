@@ -31,7 +31,8 @@ bool lq_tpl_assign(lq_tpl *t, lq_tscope *sc, const lq_tnode *target, lq_tv v) {
   if (target->kind == TN_ATTR) {
     if (!lq_tpl_eval(t, sc, target->a, &ns)) return false;
     if (ns.type != TV_NAMESPACE) return lq_tpl_fail(t, LQ_E_ARG, "the attribute %.*s can only be set on a namespace", LQ_STR_ARG(target->name));
-    if (target->name.p[0] == '_') return lq_tpl_fail(t, LQ_E_ARG, "a namespace cannot hold \"%.*s\": names that begin with _ are reserved", LQ_STR_ARG(target->name));
+    if (target->name.p[0] == '_')
+      return lq_tpl_fail(t, LQ_E_ARG, "a namespace cannot hold \"%.*s\": names that begin with _ are reserved", LQ_STR_ARG(target->name));
     return lq_tv_put(t, ns.u.dict, lq_tv_str(target->name), v);
   }
   size_t n = 0, i = 0;
@@ -109,7 +110,8 @@ bool lq_tpl_macro(lq_tpl *t, const lq_tmacro *m, lq_targs *args, lq_tv *out) {
     if (!lq_tpl_set(t, sc, k->name, v)) return false;
   }
   if (args->n > i) return lq_tpl_fail(t, LQ_E_ARG, "macro %.*s takes at most %u arguments, %u are given", LQ_STR_ARG(m->node->name), i, args->n);
-  if (used < args->n_named) return lq_tpl_fail(t, LQ_E_ARG, "macro %.*s is given an argument with a name it does not have", LQ_STR_ARG(m->node->name));
+  if (used < args->n_named)
+    return lq_tpl_fail(t, LQ_E_ARG, "macro %.*s is given an argument with a name it does not have", LQ_STR_ARG(m->node->name));
   return captured(t, sc, m->node->body, out);
 }
 

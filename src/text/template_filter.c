@@ -90,7 +90,8 @@ static bool parse_int(lq_tpl *t, lq_str s, int64_t *out, bool *ok) {
   for (; *ok && i < s.n; i++) {
     char c = s.p[i];
     if (c >= '0' && c <= '9') {
-      if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, c - '0', &n)) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "int: the number is beyond 64 bits");
+      if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, c - '0', &n))
+        return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "int: the number is beyond 64 bits");
       digit = true;
     } else {
       if ((unsigned char)c >= 0x80) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "int: a text beyond ASCII is not supported");

@@ -166,7 +166,8 @@ static bool f_dictsort(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
   if (!lq_str_eqz(by, "key") && !lq_str_eqz(by, "value")) return lq_tpl_fail(t, LQ_E_ARG, "dictsort: by must be key or value");
   if (v->type != TV_DICT) return lq_tpl_fail(t, LQ_E_ARG, "dictsort needs a dict, not %s", lq_tv_name(v));
   index = lq_tv_int(lq_str_eqz(by, "value"));
-  return lq_tpl_method(t, v, LQ_STR("items"), &none, &pairs) && keyed(t, &pairs, &index, !lq_targ_bool(a, 0, "case_sensitive", false), &items, &keys) &&
+  return lq_tpl_method(t, v, LQ_STR("items"), &none, &pairs) &&
+         keyed(t, &pairs, &index, !lq_targ_bool(a, 0, "case_sensitive", false), &items, &keys) &&
          sort(t, items, keys, lq_targ_bool(a, 2, "reverse", false), out);
 }
 
@@ -179,7 +180,8 @@ static bool f_unique(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
     return false;
   for (size_t i = 0; i < items->n; i++) {
     bool again;
-    if (keys->v[i].type == TV_LIST || keys->v[i].type == TV_DICT) return lq_tpl_fail(t, LQ_E_ARG, "unique cannot tell %ss apart", lq_tv_name(&keys->v[i]));
+    if (keys->v[i].type == TV_LIST || keys->v[i].type == TV_DICT)
+      return lq_tpl_fail(t, LQ_E_ARG, "unique cannot tell %ss apart", lq_tv_name(&keys->v[i]));
     if (!lq_tv_in(t, &keys->v[i], &seen, &again)) return false;
     if (!again && (!lq_tv_push(t, seen.u.list, keys->v[i]) || !lq_tv_push(t, out->u.list, items->v[i]))) return false;
   }
@@ -236,7 +238,8 @@ static bool f_map(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
   if (!lq_tv_items(t, v, &l)) return false;
   for (size_t i = 0; i < l->n; i++) {
     lq_targs more = rest(a, a->n ? 1 : 0);
-    if (by_path ? !get_path(t, l->v[i], &path, has_default ? &otherwise : NULL, &one) : !lq_tpl_filter(t, a->v[0].u.s, &l->v[i], &more, &one)) return false;
+    if (by_path ? !get_path(t, l->v[i], &path, has_default ? &otherwise : NULL, &one) : !lq_tpl_filter(t, a->v[0].u.s, &l->v[i], &more, &one))
+      return false;
     if (!lq_tv_push(t, out->u.list, one)) return false;
   }
   return true;

@@ -315,7 +315,8 @@ static bool normalise(lq_tpl *t, lq_str source, lq_str *out) {
 
 bool lq_tpl_lex(lq_tpl *t, lq_str source, lq_ttok **out) {
   lq_str s;
-  if (source.n > LQ_TPL_MAX_SOURCE) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "the template has %zu bytes; the limit is %u", source.n, LQ_TPL_MAX_SOURCE);
+  if (source.n > LQ_TPL_MAX_SOURCE)
+    return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "the template has %zu bytes; the limit is %u", source.n, LQ_TPL_MAX_SOURCE);
   if (!lq_utf8_valid(source.p, source.n)) return lq_tpl_fail(t, LQ_E_FORMAT, "the template is not valid UTF-8");
   if (!normalise(t, source, &s)) return false;
   lexer x = {.t = t, .p = s.p, .n = s.n, .line = 1, .line_starting = true};

@@ -1,4 +1,5 @@
-/* Chat templates: methods of str, list and dict that the sandbox allows. Others that Python has are refused by name. May call: base, template_impl.h. */
+/* Chat templates: methods of str, list and dict that the sandbox allows. Others that Python has are refused by name.
+ * May call: base, template_impl.h. */
 #include <string.h>
 
 #include "base/utf8.h"
@@ -247,7 +248,8 @@ static bool m_isdigit(lq_tpl *t, const lq_tv *self, lq_targs *a, lq_tv *out) {
   for (size_t i = 0; i < s.n;) {
     uint32_t cp;
     i += lq_utf8_decode(s.p + i, s.n - i, &cp);
-    if (cp >= 128 && lq_uni_number(cp) && !lq_uni_digit(cp)) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "isdigit of U+%04X is not supported", (unsigned)cp);
+    if (cp >= 128 && lq_uni_number(cp) && !lq_uni_digit(cp))
+      return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "isdigit of U+%04X is not supported", (unsigned)cp);
   }
   return all(t, "isdigit", self, a, lq_uni_digit, out);
 }
@@ -350,7 +352,8 @@ static const struct { const char *name; char of; method fn; } methods[] = {
     {"replace", 's', m_replace}, {"join", 's', m_join}, {"find", 's', m_find}, {"rfind", 's', m_rfind}, {"index", 's', m_index},
     {"rindex", 's', m_rindex}, {"count", 's', m_count}, {"isalpha", 's', m_isalpha}, {"isdecimal", 's', m_isdecimal}, {"isdigit", 's', m_isdigit},
     {"isspace", 's', m_isspace}, {"isupper", 's', m_isupper}, {"islower", 's', m_islower}, {"casefold", 's', NULL}, {"center", 's', NULL},
-    {"encode", 's', NULL}, {"expandtabs", 's', NULL}, {"format", 's', m_format}, {"format_map", 's', NULL}, {"isalnum", 's', NULL}, {"isascii", 's', NULL},
+    {"encode", 's', NULL}, {"expandtabs", 's', NULL}, {"format", 's', m_format}, {"format_map", 's', NULL}, {"isalnum", 's', NULL},
+    {"isascii", 's', NULL},
     {"isidentifier", 's', NULL}, {"isnumeric", 's', NULL}, {"isprintable", 's', NULL}, {"istitle", 's', NULL}, {"ljust", 's', NULL},
     {"maketrans", 's', NULL}, {"partition", 's', NULL}, {"rjust", 's', NULL}, {"rpartition", 's', NULL}, {"swapcase", 's', NULL},
     {"translate", 's', NULL}, {"zfill", 's', NULL}, {"index", 'l', m_index}, {"count", 'l', m_count}, {"copy", 'l', m_copy}, {"append", 'l', NULL},

@@ -34,7 +34,8 @@ static bool eq_dict(lq_tpl *t, const lq_tdict *a, const lq_tdict *b, unsigned de
 }
 
 bool lq_tv_eq(lq_tpl *t, const lq_tv *a, const lq_tv *b, unsigned depth, bool *out) {
-  if (depth > MAX_VALUE_DEPTH) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "lists are nested more than %d deep, the limit for a comparison", MAX_VALUE_DEPTH);
+  if (depth > MAX_VALUE_DEPTH)
+    return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "lists are nested more than %d deep, the limit for a comparison", MAX_VALUE_DEPTH);
   if (!lq_tpl_step(t, 1)) return false;
   if (lq_tv_is_num(a) && lq_tv_is_num(b)) {
     *out = cmp_num(a, b) == 0;

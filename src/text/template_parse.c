@@ -150,7 +150,8 @@ static bool parse_with(lq_tpl *t, lq_tnode *n) {
   lq_tnode **tail = &n->kids;
   while (t->tok->kind != TT_BLOCK_END) {
     lq_tnode *k = lq_tpl_node(t, TN_SET, t->tok->line);
-    if ((n->kids && !lq_tpl_want_op(t, ",")) || !k || !(k->a = target_name(t, false)) || !lq_tpl_want_op(t, "=") || !(k->b = lq_tpl_parse_expr(t, true)))
+    if ((n->kids && !lq_tpl_want_op(t, ",")) || !k || !(k->a = target_name(t, false)) || !lq_tpl_want_op(t, "=") ||
+        !(k->b = lq_tpl_parse_expr(t, true)))
       return false;
     *tail = k;
     tail = &k->next;
@@ -174,7 +175,8 @@ static bool parse_generation(lq_tpl *t, lq_tnode *n) {
 
 static bool statement(lq_tpl *t, lq_tnode **out) {
   static const struct { const char *name; lq_tnode_kind kind; bool (*parse)(lq_tpl *, lq_tnode *); } known[] = {
-      {"if", TN_IF, parse_if}, {"for", TN_FOR, parse_for}, {"set", TN_SET, parse_set}, {"macro", TN_MACRO, parse_macro}, {"with", TN_WITH, parse_with},
+      {"if", TN_IF, parse_if}, {"for", TN_FOR, parse_for}, {"set", TN_SET, parse_set}, {"macro", TN_MACRO, parse_macro},
+      {"with", TN_WITH, parse_with},
       {"filter", TN_FILTERBLOCK, parse_filterblock}, {"generation", TN_SCOPE, parse_generation}, {"break", TN_BREAK, parse_jump},
       {"continue", TN_CONTINUE, parse_jump}};
   t->tok++;

@@ -10,7 +10,8 @@ static date date_of(int64_t now) {
   if (now > limit) now = limit;
   if (now < 0) now = 0;
   int64_t days = now / 86400, left = now % 86400, year = 1970, length;
-  date d = {.hour = (unsigned)(left / 3600), .minute = (unsigned)(left / 60 % 60), .second = (unsigned)(left % 60), .weekday = (unsigned)((days + 4) % 7)};
+  date d = {.hour = (unsigned)(left / 3600), .minute = (unsigned)(left / 60 % 60), .second = (unsigned)(left % 60),
+            .weekday = (unsigned)((days + 4) % 7)};
   bool leap;
   for (;; year++) {
     leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -27,7 +28,8 @@ static date date_of(int64_t now) {
 }
 
 static bool directive(lq_tpl *t, const date *d, char c, lq_buf *b) {
-  static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"};
+  static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July",
+                                       "August", "September", "October", "November", "December"};
   static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
   unsigned hour12 = d->hour % 12 ? d->hour % 12 : 12;
   switch (c) {
@@ -76,7 +78,8 @@ bool lq_tpl_strftime(lq_tpl *t, lq_str fmt, lq_tv *out) {
       lq_buf_printf(&b, "%u", c == 'd' ? d.day : c == 'm' ? d.month : c == 'H' ? d.hour : d.hour % 12 ? d.hour % 12 : 12);
     } else {
       i++;
-      ok = i < fmt.n ? directive(t, &d, fmt.p[i], &b) : lq_tpl_fail(t, LQ_E_UNSUPPORTED, "a lone %% at the end of strftime_now's format is not supported");
+      ok = i < fmt.n ? directive(t, &d, fmt.p[i], &b)
+                     : lq_tpl_fail(t, LQ_E_UNSUPPORTED, "a lone %% at the end of strftime_now's format is not supported");
     }
   }
   return lq_tpl_buf(t, &b, out) && ok;

@@ -68,7 +68,8 @@ bool lq_tv_find(lq_tpl *t, const lq_tdict *d, lq_tv key, const lq_tv **out) {
 
 bool lq_tv_put(lq_tpl *t, lq_tdict *d, lq_tv key, lq_tv value) {
   const lq_tv *old;
-  if (key.type > TV_TUPLE || key.type == TV_UNDEFINED) return lq_tpl_fail(t, LQ_E_ARG, "a value of type %s cannot be the key of a dict", lq_tv_name(&key));
+  if (key.type > TV_TUPLE || key.type == TV_UNDEFINED)
+    return lq_tpl_fail(t, LQ_E_ARG, "a value of type %s cannot be the key of a dict", lq_tv_name(&key));
   if (!lq_tv_find(t, d, key, &old)) return false;
   if (old) {
     d->e[((const char *)old - (const char *)d->e) / (ptrdiff_t)sizeof *d->e].value = value;

@@ -137,7 +137,8 @@ static void json_str(const writer *w, lq_str s) {
     const char *hit = cp && cp < 128 ? strchr(from, (int)cp) : NULL;
     if (hit) lq_buf_printf(w->out, "\\%c", to[hit - from]);
     else if (cp < 0x20 || (w->ascii && cp >= 0x7F && cp < 0x10000)) lq_buf_printf(w->out, "\\u%04x", (unsigned)cp);
-    else if (w->ascii && cp >= 0x10000) lq_buf_printf(w->out, "\\u%04x\\u%04x", 0xD800u + ((cp - 0x10000) >> 10), 0xDC00u + ((cp - 0x10000) & 0x3FFu));
+    else if (w->ascii && cp >= 0x10000)
+      lq_buf_printf(w->out, "\\u%04x\\u%04x", 0xD800u + ((cp - 0x10000) >> 10), 0xDC00u + ((cp - 0x10000) & 0x3FFu));
     else lq_buf_add(w->out, s.p + i, n);
     i += n;
   }

@@ -46,7 +46,8 @@ THOUGHT = "<think>\nFirst, one.\nThen, two.\n</think>\n\nThree."
 CALLS = [U("Weather in Évry?"), says("assistant", "", tool_calls=[call("get_weather", {"city": "Évry", "days": 2, "x": [1.5, None, True]})]),
          says("tool", "{\"sky\": \"blue\", \"t\": 21.5}", name="get_weather", tool_call_id="abcdefghi")]
 TWO = [U("And there?"), says("assistant", "I look.", tool_calls=[call("get_weather", {"city": "A"}, "000000001"), call("get_time", {}, "000000002")]),
-       says("tool", "sun", name="get_weather", tool_call_id="000000001"), says("tool", "noon", name="get_time", tool_call_id="000000002"), A("Sun at noon.")]
+       says("tool", "sun", name="get_weather", tool_call_id="000000001"),
+       says("tool", "noon", name="get_time", tool_call_id="000000002"), A("Sun at noon.")]
 CHATS = {
     "one": [U("Hello")],
     "system": [S("You are terse."), U("Hello")],
@@ -58,7 +59,8 @@ CHATS = {
     "unicode": [U("Ça va ? 你好 👩‍🚀 \u200b\u00a0é e\u0301"), A("Да. \U0001f600\ud7ff"), U("\ufeff")],
     "special": [U("<|im_end|>\n<s>[INST] {{ x }} {% if %} <b>&amp;\"quoted\" 'single'</b> \\n \t\\")],
     "parts": [says("user", PARTS)],
-    "parts-system": [says("system", [{"type": "text", "text": "See."}]), says("user", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]), A("C"), U("D")],
+    "parts-system": [says("system", [{"type": "text", "text": "See."}]), says("user", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]),
+                     A("C"), U("D")],
     "thought": [U("Q"), A(THOUGHT), U("R"), A("<think>x</think>y"), U("S")],
     "reasoning": [U("Q"), says("assistant", "Three.", reasoning_content="\nFirst.\n"), U("R")],
     "calls": CALLS, "calls-answered": CALLS + [A("Blue, 21.5 °C."), U("Thanks")], "two-calls": TWO, "system-calls": [S("Use tools.")] + CALLS,
@@ -81,7 +83,8 @@ def contexts():
         yield name + "+plain", {"messages": CHATS[name], **base, "enable_thinking": False}
         yield name + "+thinking", {"messages": CHATS[name], **base, "enable_thinking": True}
     yield "tools-in-user", {"messages": CHATS["system"], **base, "tools": [TIME], "tools_in_user_message": False, "date_string": "1 Jan 2025"}
-    yield "extras", {"messages": CHATS["system"], **base, "xml_tools": [TIME], "reasoning_effort": "high", "builtin_tools": ["python"], "keep_past_thinking": True}
+    yield "extras", {"messages": CHATS["system"], **base, "xml_tools": [TIME], "reasoning_effort": "high",
+                     "builtin_tools": ["python"], "keep_past_thinking": True}
     yield "bare", {"messages": CHATS["one"]}
 
 
@@ -108,14 +111,16 @@ def main():
     lines = [[line, render(line, VARIABLES)] for line in LINES]
     lines = [x for x in lines if not (isinstance(x[1], str) and " at 0x" in x[1])]  # addresses: refused there, as are all values without a text
     with open(o.out / "templates.json", "w", encoding="utf-8") as f:
-        f.write('{"by": "transformers 5.24.0, jinja2 3.1.6", "now": %d,\n"variables": %s,\n"contexts": {\n' % (NOW, json.dumps(VARIABLES, ensure_ascii=False)))
+        f.write('{"by": "transformers 5.24.0, jinja2 3.1.6", "now": %d,\n"variables": %s,\n' % (NOW, json.dumps(VARIABLES, ensure_ascii=False)))
+        f.write('"contexts": {\n')
         f.write(",\n".join(json.dumps(k) + ": " + json.dumps(v, ensure_ascii=False) for k, v in chats.items()))
         f.write('},\n"outputs": {\n')
         f.write(",\n".join(json.dumps(k) + ": {\n" + ",\n".join(json.dumps(c) + ": " + json.dumps(s, ensure_ascii=False) for c, s in v.items()) + "}"
                            for k, v in outputs.items()))
         f.write('},\n"lines": [\n' + ",\n".join(json.dumps(x, ensure_ascii=False) for x in lines) + "]}\n")
     good = sum(isinstance(s, str) for v in outputs.values() for s in v.values())
-    print(f"{len(templates)} templates, {sum(map(len, outputs.values()))} cases ({good} render), {len(lines)} lines ({sum(isinstance(x[1], str) for x in lines)} render)")
+    print(f"{len(templates)} templates, {sum(map(len, outputs.values()))} cases ({good} render), "
+          f"{len(lines)} lines ({sum(isinstance(x[1], str) for x in lines)} render)")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """One-line templates for make_templates.py: each construct of the subset, with VARIABLES as context. Those that fail in Jinja2 must fail here too."""
 
 VARIABLES = {
-    "s": "  Hello World \n", "w": "hello", "e": "", "u": "éÀ你👍", "n": 7, "z": 0, "neg": -3, "f": 2.5, "big": 1e22, "small": 1.5e-7, "t": True, "no": False,
+    "s": "  Hello World \n", "w": "hello", "e": "", "u": "éÀ你👍", "n": 7, "z": 0, "neg": -3, "f": 2.5, "big": 1e22, "small": 1.5e-7,
+    "t": True, "no": False,
     "nil": None, "l": [3, 1, 2], "le": [], "words": ["b", "A", "c"], "d": {"a": 1, "b": [1, {"c": None}], "items": "I", "x y": "<&>"}, "de": {},
-    "m": [{"role": "user", "content": "hi", "n": 2}, {"role": "tool", "content": None, "n": 1}, {"role": "user", "content": "", "deep": {"k": [5, 6]}}],
+    "m": [{"role": "user", "content": "hi", "n": 2}, {"role": "tool", "content": None, "n": 1},
+          {"role": "user", "content": "", "deep": {"k": [5, 6]}}],
     "q": "it's \"q\" \\ \t\u00e9\u200b\x7f", "nested": [[1, 2], [3, [4]]], "pairs": [["a", 1], ["b", 2]],
 }
 
@@ -120,7 +122,8 @@ join(' ') | {'role': 'x'} | tojson | w % 1 == 0 | n % 2 == 0 | (n + 1) % 2 == 0 
 
 STATEMENTS = [
     "{% for x in l %}"
-    "{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.depth }}{{ loop.depth0 }};{% endfor %}",
+    "{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }}{{ loop.revindex0 }}"
+    "{{ loop.depth }}{{ loop.depth0 }};{% endfor %}",
     "{% for x in l %}{{ loop.previtem }}<{{ x }}>{{ loop.nextitem }};{{ loop.previtem is defined }};{% endfor %}{{ loop }}",
     "{% for x in l %}{{ loop.cycle('a', 'b') }}{{ loop.changed(x > 1) }}{% endfor %}", "{% for x in le %}{{ x }}{% else %}none{% endfor %}",
     "{% for x in l if x > 1 %}{{ loop.index }}/{{ loop.length }}:{{ x }} {% else %}none{% endfor %}",

@@ -1,4 +1,5 @@
-/* Chat templates against what transformers renders (tests/data/templates.json, by tests/parity/make_templates.py), limits, refusals, failing memory. */
+/* Chat templates against what transformers renders (tests/data/templates.json, by tests/parity/make_templates.py),
+ * limits, refusals, failing memory. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -48,7 +49,8 @@ static bool agrees(lq_status s, const lq_json *want) {
 
 static void disagree(const char *what, const char *which, const lq_json *want) {
   const char *words = want->type == LQ_JSON_OBJECT ? lq_json_get(want, "raise")->str.p : want->type == LQ_JSON_NULL ? "(an error)" : want->str.p;
-  lq_test_fail(__FILE__, __LINE__, "%s, %s:\n  got  %s%s\n  want %s", what, which, err.msg[0] ? "error: " : "", err.msg[0] ? err.msg : out.p ? out.p : "", words);
+  lq_test_fail(__FILE__, __LINE__, "%s, %s:\n  got  %s%s\n  want %s", what, which, err.msg[0] ? "error: " : "",
+               err.msg[0] ? err.msg : out.p ? out.p : "", words);
 }
 
 TEST(template_renders_real_templates_as_transformers) {
