@@ -31,8 +31,8 @@ CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
 VENV := $(CACHE)/venv
 UNIT := $(sort $(wildcard tests/unit/*.c))
 # What the unit tests link: every room whose tests are here.
-UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c src/text/*.c))
-UNIT_H := $(wildcard src/*/*.h tests/unit/*.h)
+UNIT_SRC := $(sort $(wildcard src/lq*.c src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c src/text/*.c))
+UNIT_H := $(wildcard src/*.h src/*/*.h tests/unit/*.h)
 SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,build/test/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
