@@ -8,7 +8,6 @@ DEPS = -MMD -MP
 SRC := $(sort $(wildcard src/*.c src/*/*.c))
 OBJ := $(SRC:src/%.c=build/obj/%.o)
 LIB_OBJ := $(filter-out build/obj/cli/%,$(OBJ))
-ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 .PHONY: all
 all: build/loquat ## build/loquat, the command line (default)
@@ -16,37 +15,56 @@ all: build/loquat ## build/loquat, the command line (default)
 build/loquat: $(OBJ)
 	$(CC) $(LDFLAGS) -o $@ $(OBJ) -pthread -lm
 
-# One instruction set per file: only kernel/select.c decides which table runs.
-ifneq ($(filter x86_64%,$(ARCH)),)
-ISA_avx2 := -mavx2 -mfma -mf16c
-ISA_vnni := -mavx2 -mfma -mf16c -mavxvnni
-endif
-
 build/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) $(ISA_$(*F)) $(DEPS) -pthread -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) $(DEPS) -pthread -c -o $@ $<
 
 # ---- tests ----
 CACHE := $(or $(LOQUAT_CACHE),$(HOME)/.cache/loquat)
 VENV := $(CACHE)/venv
 UNIT := $(sort $(wildcard tests/unit/*.c))
-# What the unit tests link: every room whose tests are here.
-UNIT_SRC := $(sort $(wildcard src/base/*.c src/quant/*.c src/gguf/*.c src/kernel/*.c src/nn/*.c src/model/*.c src/decode/*.c))
-UNIT_H := $(wildcard src/*/*.h tests/unit/*.h)
+TEST_H := $(wildcard tests/*/*.h)
+# Allocations of the code under test go through the unit tests, which let them fail and count them.
+WRAP := -DLQ_TEST_WRAP -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,build/test/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# The library twice, for everything below: with the sanitizers, and as released but without its assertions.
+SAN_LIB := $(LIB_OBJ:build/obj/%=build/test/san/%)
+NDEBUG_LIB := $(LIB_OBJ:build/obj/%=build/test/ndebug/%)
 
-build/test/unit-sanitized/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
+build/test/san/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(SAN) -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+	$(CC) $(STD) $(WARN) $(SAN) $(DEPS) -pthread -c -o $@ $<
 
-build/test/unit-ndebug/run: $(UNIT) $(UNIT_SRC) $(UNIT_H)
+build/test/ndebug/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) -O2 -DNDEBUG -o $@ $(UNIT) $(UNIT_SRC) -pthread -lm
+	$(CC) $(STD) $(WARN) -O2 -DNDEBUG $(DEPS) -pthread -c -o $@ $<
 
-build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(UNIT_SRC) $(UNIT_H)
+build/test/unit-sanitized/run: $(UNIT) $(SAN_LIB) $(TEST_H)
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(UNIT_SRC) -pthread -lm
+	$(CC) $(STD) $(WARN) $(SAN) $(WRAP) -o $@ $(UNIT) $(SAN_LIB) -pthread -lm
+
+build/test/unit-ndebug/run: $(UNIT) $(NDEBUG_LIB) $(TEST_H)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) -O2 -DNDEBUG $(WRAP) -o $@ $(UNIT) $(NDEBUG_LIB) -pthread -lm
+
+build/test/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(SAN_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/replay.c $(SAN_LIB) -pthread -lm
+
+# The same targets on random changes of their corpus: make fuzz FUZZ_TARGET=model SECONDS=600
+build/test/mutate/%: tests/fuzz/fuzz_%.c tests/fuzz/mutate.c $(SAN_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< tests/fuzz/mutate.c $(SAN_LIB) -pthread -lm
+
+.PHONY: fuzz
+fuzz: build/test/mutate/$(or $(FUZZ_TARGET),model) ## change the corpus of FUZZ_TARGET (a folder of tests/fuzz/corpus) at random for SECONDS
+	cd build && test/mutate/$(or $(FUZZ_TARGET),model) ../tests/fuzz/corpus/$(or $(FUZZ_TARGET),model) $(or $(SECONDS),60)
+
+# Records of text or ids on stdin -> ids or text on stdout, for tests/tokenizer/compare.py.
+build/test/tokens: tests/tokenizer/tokens.c $(SAN_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -o $@ $< $(SAN_LIB) -pthread -lm
 
 # A machine without the package registry still runs the rest; tests/run.sh says loudly what it skipped.
 $(VENV)/installed: tests/requirements.txt
@@ -84,7 +102,7 @@ bench-kernels: build/bench/kernels ## every kernel, native and in Chromium, besi
 	node tests/bench/kernels.mjs
 
 .PHONY: test
-test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run $(FUZZ) ## install what the tests need, run everything
+test: setup $(VENV)/installed build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/run build/test/tokens $(FUZZ) ## install what the tests need, run everything
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
 
 .PHONY: clean
@@ -95,4 +113,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
--include $(OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_LIB:.o=.d) $(NDEBUG_LIB:.o=.d)

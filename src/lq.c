@@ -10,18 +10,20 @@
 
 const char *lq_version(void) { return "0.1.0"; }
 
+/* The named table, or the best whose self-test passes on this machine. */
 static lq_status choose_kernels(lq_model *m, const lq_model_params *p, lq_error *err) {
-  m->nn.k = lq_kernels_select(p->kernels);
-  if (!m->nn.k) {
-    const lq_kernels *have[8];
+  const lq_kernels *have[8], *named = lq_kernels_select(p->kernels);
+  const char *wrong;
+  size_t n = lq_kernels_list(have, 8);
+  if (!named) {
     char names[96] = "";
-    size_t n = lq_kernels_list(have, 8), used = 0;
+    size_t used = 0;
     for (size_t i = 0; i < n && used < sizeof(names) - 16; i++)
       used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", have[i]->name);
     return lq_fail(err, LQ_E_OPTION, "no kernels named \"%s\" run here; there are %s", p->kernels, names);
   }
-  const char *wrong = lq_kernels_selftest(m->nn.k);
-  if (wrong) return lq_fail(err, LQ_E_SELFTEST, "the %s kernels compute wrong results on this machine (%s)", m->nn.k->name, wrong);
+  m->nn.k = p->kernels ? lq_kernels_first_good(&named, 1, &wrong) : lq_kernels_first_good(have, n, &wrong);
+  if (!m->nn.k) return lq_fail(err, LQ_E_SELFTEST, "the %s kernels compute wrong results on this machine (%s)", named->name, wrong);
   if (p->threads < 0 || p->threads > 64) return lq_fail(err, LQ_E_OPTION, "threads is %d; it must be 1 to 64", p->threads);
   return lq_pool_new(p->threads ? p->threads : 1, &m->nn.pool, err);
 }
@@ -46,8 +48,9 @@ static lq_status read_languages(lq_model *m, lq_error *err) {
   if (!kv || !m->tok || m->weights.arch->family != LQ_ENCODER_DECODER) return LQ_OK;
   for (uint64_t pos = 0; lq_gguf_next_str(kv, &pos, &code);) {
     lq_language *l = &m->languages[m->n_languages];
-    if (m->n_languages == LQ_MAX_LANGUAGES || code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
-      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code, or there are more than %d", LQ_STR_ARG(code), LQ_MAX_LANGUAGES);
+    if (m->n_languages == LQ_MAX_LANGUAGES) return lq_fail(err, LQ_E_FORMAT, "loquat.languages holds more than %d languages", LQ_MAX_LANGUAGES);
+    if (code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
+      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code of 1 to %d bytes", LQ_STR_ARG(code), (int)sizeof(l->code) - 1);
     memcpy(l->code, code.p, code.n);
     l->code[code.n] = '\0';
     if (!language_token(m, pattern, l))

@@ -59,6 +59,9 @@ static lq_status write_tensor(const writer *w, const lq_gguf_tensor *t, lq_type 
       if (!isfinite(x[i])) return lq_fail(w->err, LQ_E_FORMAT, "%.*s holds a value that is not a number (row %llu)", LQ_STR_ARG(t->name), (unsigned long long)r);
     lq_quantize_row(to, x, out, n);
     lq_dequantize_row(to, out, y, n);
+    for (size_t i = 0; i < n; i++)
+      if (!isfinite(y[i]))
+        return lq_fail(w->err, LQ_E_UNSUPPORTED, "%.*s holds %g, too large for %s", LQ_STR_ARG(t->name), (double)x[i], lq_type_get((uint32_t)to)->name);
     for (size_t i = 0; i < n; i++) sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
     LQ_TRY(put(w, out, (size_t)row));
   }

@@ -49,7 +49,7 @@ convert() { # unittest's closing lines as ours
   [ "$rc" -eq 0 ] && echo "$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") passed, 0 failed, 0 skipped"
   return "$rc"
 }
-suite node node --test --test-reporter=tap tests/node/
+suite node node --test --test-reporter=tap tests/node/*.test.mjs
 rebuild() { # the shipped modules are what the sources give, byte for byte
   local out=build/test/wasm p=0 f=0 name
   export LOQUAT_PINNED=1
@@ -59,7 +59,7 @@ rebuild() { # the shipped modules are what the sources give, byte for byte
     return 0
   fi
   rm -rf "$out"
-  make -j"$(nproc)" -f wasm/Makefile OUT="$out" || return 1
+  make -j"$(nproc)" -f wasm/Makefile OUT="$out" all checks || return 1
   for name in loquat.mjs loquat-mt.mjs loquat-{simd,relaxed,simd-mt,relaxed-mt}.wasm; do
     if cmp "$out/$name" "web/$name"; then p=$((p + 1)); else f=$((f + 1)); fi
   done
@@ -69,12 +69,23 @@ rebuild() { # the shipped modules are what the sources give, byte for byte
 }
 suite wasm-rebuild rebuild
 suite cli tests/cli.sh
+# The unit tests and the parity cases again, compiled to wasm by wasm-rebuild above and run in Node.
+if [ -f build/test/wasm/unit.cjs ]; then
+  suite wasm-unit node build/test/wasm/unit.cjs
+else
+  printf '== wasm-unit\n   SKIP: not built\n'
+  skipped=$((skipped + 1))
+fi
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   suite convert convert
   # the chat model is fetched once, sha256 checked, and kept outside the tree; without it its cases are skipped by name
   model=models/smollm2-135m-instruct-q4_1.gguf
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
+  suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
+  if [ -f build/test/wasm/loquat.cjs ]; then
+    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/loquat.cjs' --smollm2 "$model"
+  fi
 else
   printf '== convert\n   SKIP: the Python packages could not be installed\n'
   skipped=$((skipped + 1))

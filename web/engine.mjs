@@ -78,7 +78,7 @@ const reasonOf = (/** @type {AbortSignal | undefined} */ signal) => signal?.reas
 async function startWorker(onMessage, onFailure) {
   const url = new URL('./worker.mjs', import.meta.url);
   if (node) {
-    const worker = new (await import('node:worker_threads')).Worker(url);
+    const worker = new (await import('node:worker_threads')).Worker(url, { execArgv: [] }); // flags like --input-type are not for it
     worker.on('message', onMessage);
     worker.on('error', (e) => onFailure(e.message));
     worker.on('exit', () => onFailure('its worker ended'));
@@ -146,7 +146,7 @@ export class Model {
     const stop = () => m.#close(reasonOf(signal));
     signal?.addEventListener('abort', stop, { once: true });
     try {
-      m.#worker = await startWorker((d) => m.#receive(d), (why) => m.#close(new LoquatError('LQ_E_TRAP', `the engine stopped: ${why}`)));
+      m.#worker = await startWorker((d) => m.#receive(d), (why) => m.#close(new LoquatError('LQ_E_TRAP', `the engine stopped unexpectedly (${why}); load the model again`)));
       m.info = await m.#call({ op: 'load', source: from, threads, build, kernels, session: { nCtx, nSrc, nSeq, nBatch } },
         from instanceof ArrayBuffer ? [from] : []);
     } catch (e) {
@@ -267,7 +267,14 @@ export class Model {
 
   /** @param {any} d */
   #receive(d) {
-    if (d.progress) return this.#onProgress?.(d.progress);
+    if (d.progress) {
+      try {
+        this.#onProgress?.(d.progress);
+      } catch (e) {
+        this.#close(e);
+      }
+      return;
+    }
     const p = this.#pending.get(d.id);
     if (!p) return;
     if (d.piece) return p.onPiece?.(d.piece);

@@ -195,7 +195,7 @@ export class Wasm {
   json() { return JSON.parse(this.out()); }
 
   /** @param {number} n @returns {number} 0 when there is no room */
-  alloc(n) { return this.call('lqw_alloc', n) >>> 0; }
+  alloc(n) { return n < 2 ** 32 ? this.call('lqw_alloc', n) >>> 0 : 0; } // a call takes a number modulo 2^32
 
   /**
    * Calls fn with each text (or bytes) as a NUL-terminated copy in the module's memory.

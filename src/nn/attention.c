@@ -18,8 +18,8 @@ typedef struct attention_job {
   size_t max_kv;
 } attention_job;
 
-/* Turns raw scores of query position p into weights and sums the values. n keys are seen. */
-static void finish_row(const attention_job *j, float *s, uint32_t head, uint32_t p, size_t n, const float *v, float *out) {
+/* Turns raw scores of query position p into weights. n keys are seen. */
+static void weigh(const attention_job *j, float *s, uint32_t head, uint32_t p, size_t n) {
   const lq_attention *a = j->a;
   for (size_t i = 0; i < n; i++) s[i] *= a->scale;
   if (a->bias) {
@@ -27,8 +27,15 @@ static void finish_row(const attention_job *j, float *s, uint32_t head, uint32_t
     for (size_t i = 0; i < n; i++) s[i] += b[i];
   }
   j->k->softmax(s, n);
-  memset(out, 0, a->d_head * sizeof(float));
-  j->k->weighted_sum(out, s, v, a->kv.pos_stride, n, a->d_head);
+}
+
+/* out[n_rows] = weighted sums of the values: row i sees n + i * step keys; the n that all see in one call. */
+static void sum_values(const attention_job *j, float *out, size_t ldo, const float *s, uint32_t n_rows, const float *v, size_t n, size_t step) {
+  size_t ldv = j->a->kv.pos_stride, d = j->a->d_head;
+  for (uint32_t i = 0; i < n_rows; i++) memset(out + i * ldo, 0, d * sizeof(float));
+  j->k->weighted_sum(out, ldo, s, j->max_kv, n_rows, v, ldv, n, d);
+  for (uint32_t i = 1; step && i < n_rows; i++)
+    j->k->weighted_sum(out + i * ldo, ldo, s + i * j->max_kv + n, j->max_kv, 1, v + n * ldv, ldv, i * step, d);
 }
 
 /* Rows [first, first + n_rows) of run r, all query heads of key/value head h. */
@@ -45,16 +52,17 @@ static void attend_block(const attention_job *j, const lq_run *r, uint32_t first
   float *out = a->out + row * width + (size_t)h * group * a->d_head;
   if (n_rows == 1) {
     j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, a->d_head * sizeof(float), group, a->d_head);
-    for (uint32_t g = 0; g < group; g++)
-      finish_row(j, s + g * j->max_kv, h * group + g, last_pos, n, v, out + g * a->d_head);
+    for (uint32_t g = 0; g < group; g++) weigh(j, s + g * j->max_kv, h * group + g, last_pos, n);
+    sum_values(j, out, a->d_head, s, group, v, n, 0);
     return;
   }
   for (uint32_t g = 0; g < group; g++, q += a->d_head, out += a->d_head) {
     j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, width * sizeof(float), n_rows, a->d_head);
     for (uint32_t i = 0; i < n_rows; i++) {
       uint32_t p = r->pos0 + first + i;
-      finish_row(j, s + i * j->max_kv, h * group + g, p, a->causal ? (size_t)p + 1 : n, v, out + i * width);
+      weigh(j, s + i * j->max_kv, h * group + g, p, a->causal ? (size_t)p + 1 : n);
     }
+    sum_values(j, out, width, s, n_rows, v, a->causal ? n - n_rows + 1 : n, a->causal);
   }
 }
 

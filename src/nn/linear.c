@@ -18,13 +18,20 @@ typedef struct linear_job {
   bool floats;
 } linear_job;
 
-static void linear_rows(const linear_job *j, uint32_t first, uint32_t n) {
+static void multiply(const linear_job *j, lq_matmul_fn fn, uint32_t first, uint32_t n) {
   const lq_mat *w = j->w;
   const lq_acts *x = j->x;
   const void *in = j->floats ? (const void *)x->x : (const void *)x->q;
   size_t stride = j->floats ? x->n_in * sizeof(float) : (size_t)(x->n_in / LQ_QK) * sizeof(lq_q8a);
-  lq_matmul_fn fn = w->packed ? j->k->matmul_packed[w->type] : j->k->matmul[w->type];
-  fn(j->y + first, j->ldy, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, x->n_rows, w->n_in);
+  if (n) fn(j->y + first, j->ldy, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, x->n_rows, w->n_in);
+}
+
+static void linear_rows(const linear_job *j, uint32_t first, uint32_t n) {
+  const lq_mat *w = j->w;
+  const lq_acts *x = j->x;
+  uint32_t packed = w->n_packed <= first ? 0 : w->n_packed - first < n ? w->n_packed - first : n;
+  multiply(j, j->k->matmul_packed[w->type], first, packed);
+  multiply(j, j->k->matmul[w->type], first + packed, n - packed);
   if (!w->bias) return;
   for (uint32_t r = 0; r < x->n_rows; r++) {
     float *y = j->y + r * j->ldy + first;
@@ -71,7 +78,7 @@ void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ld
 }
 
 void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y) {
-  if (!w->packed) {
+  if (i >= w->n_packed) {
     lq_dequantize_row(w->type, w->data + (size_t)i * w->row_bytes, y, w->n_in);
     return;
   }
@@ -82,7 +89,7 @@ void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y) {
 
 size_t lq_mat_pack_scratch(const lq_nn *nn, const lq_mat *w) {
   uint32_t group = nn->k->repack_rows[w->type];
-  if (w->packed || group == 0 || w->n_out % group != 0) return 0;
+  if (w->n_packed || group == 0 || w->n_out < group) return 0;
   return group * w->row_bytes;
 }
 
@@ -92,6 +99,5 @@ void lq_mat_pack(const lq_nn *nn, lq_mat *w, void *tmp) {
   if (bytes == 0) return;
   uint32_t group = nn->k->repack_rows[w->type];
   uint8_t *at = (uint8_t *)(uintptr_t)w->data;
-  for (uint32_t i = 0; i < w->n_out; i += group, at += bytes) nn->k->pack[w->type](at, tmp, w->n_in);
-  w->packed = true;
+  for (; w->n_packed + group <= w->n_out; w->n_packed += group, at += bytes) nn->k->pack[w->type](at, tmp, w->n_in);
 }
