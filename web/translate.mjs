@@ -178,11 +178,13 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     bar.max = total;
     bar.value = at;
     const said = `Sentence ${Math.min(at + 1, total)} of ${total}`;
+    status.setAttribute('aria-live', 'off'); /* the sentences themselves are read out, not their numbers */
     if (status.textContent !== said) status.textContent = said;
   }
 
   /** @param {string} word @param {Meter} meter */
   function finished(word, meter) {
+    status.setAttribute('aria-live', 'polite');
     status.textContent = word || `Done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
     onSpeed(meter.rate);
   }

@@ -93,6 +93,7 @@ pageTest('page tells the progress of a long text in sentences and hands screen r
   await page.waitForSelector('#translate-status:has-text("Sentence 2 of 3")');
   assert.equal(await page.textContent('#target > span:first-child'), 'UNE PHRASE DE PLUSIEURS MOTS ICI. ');
   assert.equal(await page.getAttribute('#target .tail', 'aria-hidden'), 'true');
+  assert.equal(await page.getAttribute('#translate-status', 'aria-live'), 'off');
   await done(page);
 }, { server: { models: { 'fr-en.gguf': mockModel({ ...TRANSLATOR, delay: 80 }) }, manifest: { models: [] } } });
 
@@ -176,6 +177,19 @@ pageTest('page works after its server is gone, and says so truly', async (page, 
   await page.click('#translate-run');
   await done(page);
   assert.equal(await output(page), "I'm a student");
+}, { quiet: true });
+
+pageTest('page opens within seconds on a network that never answers', async (page, server) => {
+  await page.waitForSelector('#badge:has-text("Works offline")');
+  server.state.override = () => true;
+  const began = Date.now();
+  await page.reload();
+  await page.waitForSelector('#badge[data-state="offline"]');
+  await page.fill('#source', 'Je suis étudiant');
+  await page.click('#translate-run');
+  await done(page);
+  assert.equal(await output(page), "I'm a student");
+  assert.ok(Date.now() - began < 8000, `${Date.now() - began} ms`);
 }, { quiet: true });
 
 pageTest('page gets its isolation headers from the service worker where the host sends none', async (page) => {
@@ -394,6 +408,12 @@ async function walk(page, server, gate, file) {
   await page.click('#settings-toggle');
   await page.evaluate(() => scrollTo(0, 0));
   await shot('chat-settings');
+  await page.focus('#set-do_sample');
+  for (let i = 0; i < 7; i++) await page.keyboard.press('Tab');
+  assert.ok(await page.evaluate(() => { /* WCAG 2.2, 2.4.11 */
+    const dock = /** @type {Element} */ (document.querySelector('.dock')).getBoundingClientRect().top;
+    return document.activeElement?.id === 'set-seed' && document.activeElement.getBoundingClientRect().bottom <= dock;
+  }), 'the focus is behind the composer');
   await page.click('#settings-toggle');
   await page.fill('#draft', 'Please fail.');
   await page.click('#send');
