@@ -381,6 +381,14 @@ TEST(tokenizer_same_token_twice) {
   CHECK_STR(encoded("aab", 0), "0 3");
   CHECK_STR(decoded(2, (int32_t[]){2, 0}, false), "aa");
   done();
+  static const char *same[5000];
+  for (int i = 0; i < 5000; i++) same[i] = "ab";
+  start("gpt2"); /* padding that was all named alike takes no room in the table */
+  strings("tokenizer.ggml.tokens", 5000, same);
+  strings("tokenizer.ggml.merges", 0, NULL);
+  OPENS();
+  CHECK(lq_tok_find(tok, "ab", 2) == 0);
+  done();
 }
 
 /* ---- the normaliser map ---- */
