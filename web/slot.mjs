@@ -48,7 +48,9 @@ export function memoryOf(source) {
 /** @param {Source} source */
 function refuseTooBig(source) {
   const { bytes, exact } = memoryOf(source);
-  if (bytes > MOST_MEMORY) throw new Error(`it needs ${exact ? '' : 'at least '}${megabytes(bytes)} of memory and a page can have ${megabytes(MOST_MEMORY)}; choose a smaller model.`);
+  if (bytes <= MOST_MEMORY) return;
+  const least = `${exact ? '' : 'at least '}${megabytes(bytes)}`;
+  throw new Error(`it needs ${least} of memory and a page can have ${megabytes(MOST_MEMORY)}; choose a smaller model.`);
 }
 
 export class Slot extends EventTarget {

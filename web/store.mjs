@@ -34,7 +34,8 @@ function workerOf() {
     else w.reject(new DownloadError(error.code ?? 'STORE', error.message));
   });
   worker.addEventListener('error', () => {
-    for (const w of waiting.values()) w.reject(new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.'));
+    const error = new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.');
+    for (const w of waiting.values()) w.reject(error);
     waiting.clear();
     worker = null;
   });
