@@ -109,7 +109,9 @@ lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *pa
   lq_status s = open_model(m, bytes, n_bytes, params ? params : &plain, err);
   if (s != LQ_OK) {
     lq_model_close(m);
-    return s;
+    if (s != LQ_E_NOMEM || !err) return s;
+    lq_error why = *err;
+    return lq_fail(err, s, "not enough memory: this model has %.1f MB, and then there is %s", (double)n_bytes / 1e6, why.msg);
   }
   *out = m;
   return LQ_OK;

@@ -133,6 +133,7 @@ lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigne
   if (!t) return lq_fail(err, LQ_E_UNSUPPORTED, "this model file has no tokenizer, so it takes token ids only");
   size_t cap = s->ids_buf.cap / sizeof(int32_t);
   LQ_TRY(lq_tok_encode(t, text, n, flags, (int32_t *)(void *)s->ids_buf.p, cap, n_ids, err));
+  if (*n_ids > SIZE_MAX / 2 / sizeof(int32_t)) return lq_fail(err, LQ_E_NOMEM, "%zu token ids are beyond any memory here", *n_ids);
   if (*n_ids > cap) {
     s->ids_buf.n = 0;
     s->ids_buf.failed = false; /* an earlier text may have found no memory */

@@ -41,13 +41,15 @@ fuzz() { # replays a folder of inputs through one target
 for target in build/test/fuzz/*; do
   [ -x "$target" ] && suite "fuzz-$(basename "$target")" fuzz "$(basename "$target")"
 done
-convert() { # unittest's closing lines as ours
+unittests() { # python, file: unittest's closing lines as ours
   local out rc
-  out=$("$LOQUAT_VENV/bin/python" tests/python/test_convert.py 2>&1)
+  out=$("$1" "$2" 2>&1)
   rc=$?
   printf '%s\n' "$out"
-  [ "$rc" -eq 0 ] && echo "$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") passed, 0 failed, 0 skipped"
-  return "$rc"
+  [ "$rc" -ne 0 ] && return "$rc"
+  local ran skips
+  ran=$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") skips=$(sed -nE 's/^OK \(skipped=([0-9]+)\)$/\1/p' <<<"$out")
+  echo "$((ran - ${skips:-0})) passed, 0 failed, ${skips:-0} skipped"
 }
 suite node node --test --test-reporter=tap tests/node/*.test.mjs
 rebuild() { # the shipped modules are what the sources give, byte for byte
@@ -81,6 +83,7 @@ browser() { # the page in Chromium, first with a mock engine, then with the real
 suite browser browser
 suite wasm-rebuild rebuild
 suite cli tests/cli.sh
+suite cli-python unittests python3 tests/python/test_cli.py
 # The unit tests and the parity cases again, compiled to wasm by wasm-rebuild above and run in Node.
 if [ -f build/test/wasm/unit.cjs ]; then
   suite wasm-unit node build/test/wasm/unit.cjs
@@ -89,7 +92,7 @@ else
   skipped=$((skipped + 1))
 fi
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
-  suite convert convert
+  suite convert unittests "$LOQUAT_VENV/bin/python" tests/python/test_convert.py
   # the chat model is fetched once, sha256 checked, and kept outside the tree; without it its cases are skipped by name
   model=models/smollm2-135m-instruct-q4_1.gguf
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'

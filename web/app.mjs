@@ -134,7 +134,8 @@ function showFooter() {
   const slot = slots[current];
   const info = slot.info;
   const parts = [];
-  byId('model').textContent = slot.model ? slot.source?.name : 'Choose a model';
+  byId('model').hidden = !slot.model; /* until there is one, the tab itself says how to get it */
+  byId('model').textContent = slot.source?.name ?? '';
   if (info) {
     parts.push(buildName(info));
     if (speeds[current]) parts.push(`${speeds[current].toFixed(speeds[current] < 10 ? 1 : 0)} tokens/s`);
@@ -142,7 +143,7 @@ function showFooter() {
     if (bytes) parts.push(`${megabytes(bytes)} of memory`);
   }
   byId('facts').title = info?.buildNote ?? '';
-  byId('facts').replaceChildren(...parts.map((text) => el('span', { text })));
+  byId('facts').replaceChildren(...parts.flatMap((text) => [el('span', { text }), ' ']));
   const more = Boolean(info && !crossOriginIsolated && navigator.serviceWorker?.controller && navigator.hardwareConcurrency > 1);
   byId('isolate').hidden = !more;
 }
@@ -156,10 +157,10 @@ function buildName(info) {
 /** Says "works offline" only after looking: the page's files are kept, and so is a model. */
 async function showBadge() {
   const badge = byId('badge');
-  const { fromCache } = await loadManifest();
+  const { offline } = await loadManifest();
   const shell = await shellKept();
   const model = Object.values(slots).some((s) => s.model && s.stored);
-  const off = !navigator.onLine || fromCache;
+  const off = !navigator.onLine || offline;
   badge.dataset.state = off ? 'offline' : shell && model ? 'ready' : 'online';
   badge.textContent = off ? 'Offline' : shell && model ? 'Works offline' : '';
   badge.title = off ? 'There is no network, and none is needed.' : shell && model ? 'The page and a model are kept on this device: it opens and runs without a network.' : '';

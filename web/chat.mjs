@@ -128,7 +128,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     const options = optionsOf(state.settings);
     const reply = /** @type {Message} */ ({ role: 'assistant', content: '' });
     const { item, body } = bubble(reply);
-    const reading = readingLine();
+    const reading = readingLine(body);
     item.append(reading.line);
     log.append(item);
     const growing = new GrowingText(body);
@@ -141,7 +141,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
       if (running !== abort) return;
       running = null;
       showRunning(false);
-      reading.line.remove();
+      reading.end();
       growing.finish();
       onSpeed(meter.rate);
       reply.content = growing.text;
@@ -171,18 +171,21 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     }
   }
 
-  /** What there is to see until the first word: a long conversation takes a while to read. */
-  function readingLine() {
+  /** What there is to see until the first word: a long conversation takes a while to read. @param {HTMLElement} body */
+  function readingLine(body) {
     const bar = el('progress', { 'aria-label': 'Read of the conversation' });
     const line = el('div', { class: 'reading', 'aria-live': 'off' }, el('span', { class: 'hint', text: 'Reading' }), bar);
-    return {
-      line,
-      /** @param {any} piece */
-      show({ tokenId, promptDone, promptTotal }) {
-        if (tokenId >= 0) return line.remove();
-        if (promptTotal) [bar.max, bar.value] = [promptTotal, promptDone];
-      },
+    body.hidden = true;
+    const end = () => {
+      line.remove();
+      body.hidden = false;
     };
+    /** @param {any} piece */
+    const show = ({ tokenId, promptDone, promptTotal }) => {
+      if (tokenId >= 0) end();
+      else if (promptTotal) [bar.max, bar.value] = [promptTotal, promptDone];
+    };
+    return { line, show, end };
   }
 
   /** @param {unknown} error */
@@ -195,7 +198,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
       answer();
     };
     const shorter = /** @type {any} */ (error)?.code === 'LQ_E_CONTEXT' && state.messages.length > 2
-      ? [{ label: 'Forget the oldest messages and retry', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
+      ? [{ label: 'Forget the oldest messages', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
     notice(problem, { text: sentence(error), actions: [...shorter, { label: 'Retry', run: retry }] });
   }
 

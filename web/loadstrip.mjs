@@ -40,7 +40,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
       const text = el('span', { role: 'status' });
       const bytes = el('span', { class: 'bytes' });
       const bar = el('progress', { 'aria-label': 'Loading the model' });
-      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, text, bytes,
+      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, el('p', {}, text, bytes),
         el('button', { type: 'button', class: 'quiet', text: 'Stop', onclick: () => slot.stop() })), bar);
       live = { strip, text, bytes, bar };
       box.replaceChildren(strip);
@@ -62,6 +62,12 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
     notice(box, { text: `${wanted?.name}: ${sentence(error)}`, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
   }
 
+  /** @param {import('./store.mjs').Source} source */
+  function halted(source) {
+    const again = source.url.startsWith('file:') ? [] : [{ label: 'Go on', run: () => slot.load(source) }];
+    notice(box, { kind: 'info', text: `${source.name} is not loaded; ${DOES[slot.task]} needs a model.`, actions: [...again, { label: 'Choose another model', run: onChoose }] });
+  }
+
   function unsuited() {
     const info = slot.stray?.model.info ?? {};
     const name = slot.stray?.source.name ?? 'This model';
@@ -79,6 +85,7 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
     live = null;
     if (slot.state === 'failed') failed();
     else if (slot.state === 'unsuited') unsuited();
+    else if (slot.state === 'empty' && slot.halted) halted(slot.halted);
     else notice(box, null);
   }
 

@@ -24,7 +24,7 @@ import { byId, el, languageName } from './ui.mjs';
 
 const FALLBACK = { file: 'fr-en.gguf', name: 'French ↔ English', task: 'translate', languages: ['fr', 'en'], licence: 'MIT' };
 
-/** @type {Promise<{entries: Entry[], fromCache: boolean}> | null} */
+/** @type {Promise<{entries: Entry[], offline: boolean}> | null} offline: the server did not answer */
 let manifest = null;
 
 export function loadManifest() {
@@ -33,14 +33,14 @@ export function loadManifest() {
 }
 
 async function readManifest() {
+  const response = await fetch('models/manifest.json', { cache: 'no-cache' }).catch(() => null);
+  const offline = !response || response.headers.get('x-loquat-from') === 'cache';
   try {
-    const response = await fetch('models/manifest.json', { cache: 'no-cache' });
-    if (!response.ok) throw new Error(String(response.status));
-    const json = await response.json();
+    const json = await /** @type {Response} */ (response).json();
     const list = Array.isArray(json) ? json : json.models;
-    return { entries: list.map(asEntry), fromCache: response.headers.get('x-loquat-from') === 'cache' };
+    return { entries: list.map(asEntry), offline };
   } catch {
-    return { entries: [FALLBACK], fromCache: false }; /* a host without a manifest still has its default model */
+    return { entries: [FALLBACK], offline }; /* a host without a manifest still has its default model */
   }
 }
 
@@ -90,7 +90,7 @@ async function presenceOf(entry) {
   return { entry, source: here ? local : remote, stored: false, partial, here };
 }
 
-/** @param {string} [task] */
+/** @param {string} [task] absent: whatever they are for */
 export async function presences(task) {
   const { entries } = await loadManifest();
   const listed = await Promise.all(entries.filter((e) => !task || e.task === task).map(presenceOf));
@@ -110,7 +110,7 @@ function facts({ entry, stored, here, source, partial }) {
   const where = stored ? 'on this device' : here ? 'on this server' : source ? `from ${new URL(source.url).host}` : 'not on this server';
   const size = entry.bytes ? megabytes(entry.bytes) : '';
   const need = memoryOf(entry);
-  const memory = need.bytes ? `needs ${need.exact ? '' : 'over '}${megabytes(need.bytes)} of memory` : '';
+  const memory = need.bytes ? `${need.exact ? '' : 'over '}${megabytes(need.bytes)} in memory` : '';
   const had = partial ? `${megabytes(partial)} of it on this device` : where;
   return [size, memory, entry.languages.map(languageName).join(', '), entry.licence, had].filter(Boolean).join(' · ');
 }

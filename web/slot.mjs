@@ -62,6 +62,7 @@ export class Slot extends EventTarget {
   /** @type {Error | null} */ error = null;
   /** Whether the model in use is kept on this device. */ stored = false;
   /** @type {Source | null} what is being loaded or has failed */ wanted = null;
+  /** @type {Source | null} what a person stopped from loading */ halted = null;
   /** @type {{model: any, source: Source, stored: boolean} | null} a good model for the other tab */ stray = null;
   #blob = /** @type {Blob | null} */ (null);
   /** @type {Map<any, number>} how many requests a model is answering */ #using = new Map();
@@ -115,7 +116,7 @@ export class Slot extends EventTarget {
     } catch (error) {
       if (!mine()) return;
       const stopped = /** @type {Error} */ (error).name === 'AbortError';
-      if (stopped || (options.quiet && this.model)) this.#set({ state: this.model ? 'ready' : 'empty', wanted: null });
+      if (stopped || (options.quiet && this.model)) this.#set({ state: this.model ? 'ready' : 'empty', wanted: null, halted: source });
       else this.#set({ state: 'failed', error: /** @type {Error} */ (error) });
     }
   }

@@ -47,12 +47,12 @@ async function openStore() {
 
 /** @param {any} m */
 function progressTo(m) {
-  let shown = 0;
-  return (/** @type {{loaded: number, total: number}} */ p) => {
-    const now = performance.now();
-    if (now - shown < 60 && p.loaded !== p.total) return;
-    shown = now;
-    postMessage({ id: m.id, progress: p });
+  let timer = 0;
+  /** @type {any} */ let latest = null;
+  return (/** @type {{loaded: number, total: number}} */ p) => { /* often enough for the eye, and never behind when a download stalls */
+    if (!latest) timer = self.setTimeout(() => { postMessage({ id: m.id, progress: latest }); latest = null; }, 50);
+    latest = p;
+    if (p.loaded === p.total) clearTimeout(timer);
   };
 }
 

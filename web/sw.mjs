@@ -30,7 +30,7 @@ const worker = /** @type {any} */ (self);
 const home = new URL('./', location.href).href;
 
 worker.addEventListener('install', (/** @type {any} */ event) => {
-  event.waitUntil(refresh().then(() => worker.skipWaiting()));
+  event.waitUntil(Promise.all([refresh(), list(new Request(LIST)).catch(() => {})]).then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener('activate', (/** @type {any} */ event) => {
@@ -91,7 +91,7 @@ async function part({ request, clientId, resultingClientId }) {
 async function list(request) {
   const cache = await caches.open(STATE);
   const network = fetch(new Request(request, { cache: 'no-cache' })).then(async (response) => {
-    if (response.ok) await cache.put(LIST, response.clone());
+    if (response.ok && !response.redirected) await cache.put(LIST, response.clone());
     return isolated(response);
   });
   const kept = await cache.match(LIST);

@@ -110,6 +110,7 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     }
     if (source.value.length > LIMIT) {
       notice(problem, { text: `This text has ${count(source.value.length)} characters and the page takes ${count(LIMIT)} at once; translate it in parts.` });
+      problem.scrollIntoView({ block: 'nearest' });
       return;
     }
     startedAt = performance.now();
@@ -211,7 +212,13 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   byId('swap').addEventListener('click', swap);
   from.addEventListener('change', () => keepApart(from, to, memory.value.from));
   to.addEventListener('change', () => keepApart(to, from, memory.value.to));
-  source.addEventListener('input', () => { showHint(); keep(); if (status.textContent && !running) status.textContent = ''; });
+  source.addEventListener('input', () => {
+    showHint();
+    keep();
+    if (running) return;
+    status.textContent = '';
+    notice(problem, null);
+  });
   byId('source-clear').addEventListener('click', () => {
     source.value = '';
     source.dispatchEvent(new Event('input'));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -81,6 +82,7 @@ static int write_beside(const lq_cli_args *a, int in, const struct stat *st) {
     return code;
   }
   lq_cli_catch_interrupt();
+  signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write like any other */
   mode_t mask = umask(0);
   umask(mask);
   int code = convert(a, in, st, &out);

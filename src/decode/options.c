@@ -180,29 +180,12 @@ static bool is_neutral(lq_str v, const char *neutral) {
   return parse_number(v, &a) && parse_number((lq_str){neutral, strlen(neutral)}, &b) && a == b;
 }
 
-/* Fewest letters put in, taken out or changed to make `a` of `z`; more than 63 letters count as far. */
-static size_t distance(lq_str a, const char *z) {
-  size_t row[64], n = strlen(z);
-  if (a.n >= 64 || n >= 64) return SIZE_MAX;
-  for (size_t k = 0; k <= n; k++) row[k] = k;
-  for (size_t i = 0; i < a.n; i++) {
-    size_t corner = row[0];
-    row[0] = i + 1;
-    for (size_t k = 0; k < n; k++) {
-      size_t change = corner + (a.p[i] != z[k]), add = (row[k] < row[k + 1] ? row[k] : row[k + 1]) + 1;
-      corner = row[k + 1];
-      row[k + 1] = change < add ? change : add;
-    }
-  }
-  return row[n];
-}
-
 /* The supported option whose name is likeliest meant; NULL when none is near. */
 static const char *nearest_option(lq_str name) {
   const char *best = NULL;
-  size_t least = name.n / 3 + 1;
+  size_t least = name.n / 3 + 2;
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-    size_t d = distance(name, options[i].name);
+    size_t d = lq_str_distance(name, options[i].name);
     if (d >= least) continue;
     least = d;
     best = options[i].name;

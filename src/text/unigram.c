@@ -26,7 +26,8 @@ static lq_status read_map(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   for (uint32_t i = 0; i < t->n_replace && i < from + MAX_REPLACEMENT; i++)
     if (t->replace[i] == '\0') from = i + 1;
   if (from != t->n_replace)
-    return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap: the replacement at byte %u has no end within %d bytes", (unsigned)from, MAX_REPLACEMENT);
+    return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap: the replacement at byte %u has no end within %d bytes", (unsigned)from,
+                   MAX_REPLACEMENT);
   return LQ_OK;
 }
 

@@ -149,8 +149,8 @@ pageTest('page lists models with size, licence and where they are, and removes o
   await page.click('#model');
   await page.waitForSelector('#models-list li');
   const rows = await page.locator('#models-list li').allTextContents();
-  assert.match(rows[0], /SmolLM2 135M Instruct5\.0 MB · needs 48 MB of memory · English · Apache-2\.0 · on this device.*In use/);
-  assert.match(rows[1], /A model elsewhere361 MB · needs over 361 MB of memory · English, French · Apache-2\.0 · from models\.example/);
+  assert.match(rows[0], /SmolLM2 135M Instruct5\.0 MB · 48 MB in memory · English · Apache-2\.0 · on this device.*In use/);
+  assert.match(rows[1], /A model elsewhere361 MB · over 361 MB in memory · English, French · Apache-2\.0 · from models\.example/);
   await page.fill('#models-url', 'ftp://example.org/x.gguf');
   await page.click('#models-form button');
   assert.match(await page.textContent('#models-problem'), /must begin with https/);
@@ -160,7 +160,7 @@ pageTest('page works after its server is gone, and says so truly', async (page, 
   await page.waitForSelector('#badge:has-text("Works offline")');
   await server.close();
   await page.reload();
-  await page.waitForSelector('#badge:has-text("Offline")');
+  await page.waitForSelector('#badge[data-state="offline"]');
   await page.fill('#source', 'Je suis étudiant');
   await page.click('#translate-run');
   await done(page);
@@ -325,7 +325,7 @@ async function look(page, file, state) {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${state} scrolls sideways`);
   assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('button, select, textarea, input:not([type=checkbox]), a[role=tab]')]
     .filter((b) => b.getClientRects().length && b.getBoundingClientRect().height < 43.5).map((b) => b.id || b.textContent)), [], `${state}: targets under 44 px`);
-  await audit(page);
+  if (!file.startsWith('1280')) await audit(page); /* the same elements as at 390 */
 }
 
 /** @param {any} page @param {any} server @param {any} gate @param {string} file */
@@ -361,7 +361,7 @@ async function walk(page, server, gate, file) {
   await page.click('#tab-chat');
   await page.waitForSelector('.models li');
   await shot('chat-empty');
-  await page.click('#model');
+  await page.click('#chat-more');
   await page.waitForSelector('#models-list li');
   await shot('chat-models');
   await page.click('#models-close');
@@ -391,16 +391,14 @@ async function walk(page, server, gate, file) {
   await server.close();
   await page.goto(`${server.url}#translate`);
   await page.reload();
-  await page.waitForSelector('#badge:has-text("Offline")');
+  await page.waitForSelector('#badge[data-state="offline"]');
   await shot('translate-offline');
 }
 
-pageTest('page shows its sentence to an old browser at both widths', async (page) => {
+pageTest('page shows its sentence to an old browser', async (page) => {
   await page.waitForSelector('.notice');
-  await look(page, '1280-light', 'unsupported');
-  await page.setViewportSize({ width: 390, height: 844 });
   await look(page, '390-light', 'unsupported');
-}, { init: () => { WebAssembly.validate = () => false; } });
+}, { context: { viewport: { width: 390, height: 844 } }, init: () => { WebAssembly.validate = () => false; } });
 
 /* 1280 px at 200 % and at 400 % are 640 and 320 px of CSS. */
 for (const [width, height] of [[640, 400], [320, 256]]) {
@@ -428,7 +426,7 @@ pageTest('page can be read with forced colours, and nothing moves when motion is
   await page.waitForSelector('#target .tail');
   assert.equal(await page.evaluate(() => getComputedStyle(/** @type {any} */ (document.querySelector('#target .tail')), '::after').animationName), 'none');
   await page.keyboard.press('Tab');
-  assert.notEqual(await page.evaluate(() => getComputedStyle(/** @type {any} */ (document.activeElement)).outlineStyle), 'none');
+  assert.ok(await page.evaluate(() => [document.activeElement, document.activeElement?.closest('.pane')].some((n) => n && getComputedStyle(n).outlineStyle !== 'none')), 'the focus is not seen');
   await page.screenshot({ path: join(SHOTS, 'translate-forced-colors.png') });
   const moving = await page.evaluate(() => document.getAnimations().length);
   assert.equal(moving, 0);

@@ -82,7 +82,7 @@ updateTest('a version that is not whole is not taken', async ({ page, folder, se
   assert.equal(await versions(page), 'one one one one');
   await server.close();
   await reload(page);
-  await page.waitForSelector('#badge:has-text("Offline")');
+  await page.waitForSelector('#badge[data-state="offline"]');
   assert.equal(await versions(page), 'one one one one');
 });
 

@@ -1,4 +1,4 @@
-/* Fuzz target: opens the bytes as a model and, if they are one, describes it, opens a session and takes a few steps of everything it can do.
+/* Fuzz target: writes the bytes again in another type, opens them as a model and, if they are one, describes it, opens a session and takes a few steps of everything it can do.
  * Replayed by replay.c in `make test`. */
 #include "lq.h"
 
@@ -75,12 +75,28 @@ static void use(const lq_model *m) {
   lq_options_free(o);
 }
 
+static int count(void *ctx, const void *p, size_t n) {
+  *(size_t *)ctx += n && ((const char *)p)[n - 1] ? n : n; /* reads its end */
+  return 0;
+}
+
+/* Any GGUF may be written again, whatever it is a model of. */
+static void quantize(uint8_t *bytes, size_t n) {
+  static const char *const types[] = {"f16", "q8_0", "q4_0", "q4_1", "q4_k", "q6_k", "f32", "bf16"};
+  lq_buf report = {0};
+  lq_error e;
+  size_t written = 0;
+  good(lq_quantize(bytes, n, types[n % 8], count, &written, &report, &e), &e);
+  lq_buf_free(&report);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   lq_error e;
   lq_model *m = NULL;
   uint8_t *bytes = malloc(n ? n : 1);
   if (!bytes) return 0;
   if (n) memcpy(bytes, data, n);
+  quantize(bytes, n);
   lq_model_params p = {.threads = 1, .no_repack = n & 1};
   if (good(lq_model_open(bytes, n, &p, &m, &e), &e)) use(m);
   lq_model_close(m);

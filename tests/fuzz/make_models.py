@@ -119,7 +119,7 @@ def tiny_chat():
         to = follows.get(i, 0)  # whatever is not on the path ends the text
         for k in range(d):
             out[to][k] += embed[i][k] if i in follows else 0.02 * embed[i][k]
-    kvs, tensors = llama(r, len(pieces), d, 4, 2, 32, 2, 256)
+    kvs, tensors = llama(r, len(pieces), d, 4, 2, 32, 2, 131072)
     kvs |= {"tok": string("tokenizer.ggml.model", "gpt2"), "pre": string("tokenizer.ggml.pre", "gpt-2"), "pieces": strings("tokenizer.ggml.tokens", pieces),
             "types": i32s("tokenizer.ggml.token_type", [3] * 3 + [1] * 256), "merges": strings("tokenizer.ggml.merges", []),
             "eos": u32("tokenizer.ggml.eos_token_id", 2), "template": string("tokenizer.chat_template", CHATML)}
