@@ -3,6 +3,7 @@
  *   const m = await Model.load('models/fr-en.gguf', { onProgress });
  *   for await (const piece of m.translate('Je suis étudiant', { from: 'fr', to: 'en' })) write(piece.text);
  *   m.dispose();
+ * Model.estimate(source) says beforehand what a model will take.
  *
  * Requests run one after another, in the order in which they were made; tokenize() and the like answer in between. A stream works ahead of
  * its reader by at most AHEAD pieces, then waits. Leaving a `for await` loop, cancelling the stream or aborting its signal stops the work
