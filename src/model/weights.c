@@ -170,8 +170,7 @@ static void need_scratch(const lq_nn *nn, lq_mat *m, void *ctx) {
 
 static void pack(const lq_nn *nn, lq_mat *m, void *ctx) { lq_mat_pack(nn, m, ctx); }
 
-lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err) {
-  binder b = {w, g, nn, a, err};
+lq_status lq_weights_shape(lq_weights *w, const lq_gguf *g, lq_error *err) {
   lq_str name;
   LQ_TRY(lq_gguf_str(g, "general.architecture", (lq_str){NULL, 0}, &name, err));
   if (!name.p) return lq_fail(err, LQ_E_FORMAT, "the model file does not name its architecture (general.architecture)");
@@ -185,6 +184,13 @@ lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool
   bool pair = w->arch->family == LQ_ENCODER_DECODER;
   w->enc = (lq_layers){.probe = "enc"};
   w->dec = (lq_layers){.probe = "dec", .causal = true, .cross = pair};
+  return LQ_OK;
+}
+
+lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err) {
+  binder b = {w, g, nn, a, err};
+  LQ_TRY(lq_weights_shape(w, g, err));
+  bool pair = w->arch->family == LQ_ENCODER_DECODER;
   if (pair) LQ_TRY(bind_layers(&b, &w->enc, w->arch->enc_prefix, w->hp.n_enc));
   LQ_TRY(bind_layers(&b, &w->dec, w->arch->dec_prefix, w->hp.n_dec));
   LQ_TRY(bind_head(&b));
