@@ -103,6 +103,7 @@ static void print_row(const bench *b, int threads, bool first) {
     fputs(line.p ? line.p : "", stdout);
     lq_buf_free(&line);
   } else {
+    lq_cli_clean(&name);
     if (first) printf("%s\n%-8s %-12s %10s %20s %20s\n", name.n ? name.p : "model", "threads", "kernels", "load", b->encoder ? "source" : "prompt", "generated");
     printf("%-8d %-12s %7.1f ms %6u at %7.1f/s %6u at %7.1f/s\n", threads, kernels.n ? kernels.p : "", 1e3 * b->load, (unsigned)b->n_prompt, pp, (unsigned)b->n_generate, tg);
   }
