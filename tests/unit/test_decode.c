@@ -294,12 +294,43 @@ TEST(decode_stops_at_strings) {
   opened_close(&o);
 }
 
+/* After a while no step allocates any more, and the text is still that of all ids. */
+TEST(decode_a_long_answer_needs_no_more_memory) {
+  enum { N = 13000 };
+  opened o;
+  lq_piece p;
+  lq_error e;
+  lq_buf all = {0}, want = {0};
+  int32_t *ids = calloc(N, sizeof *ids);
+  size_t n = 0, late = 0;
+  if (!ids || !opened_with(&o, CHAT, NULL, &(lq_session_params){.n_ctx = N + 8})) return;
+  lq_options *opt = options(o.m, "{\"do_sample\":true,\"temperature\":50,\"top_k\":0,\"eos_token_id\":[],\"max_new_tokens\":12000,\"stop_strings\":[\"\\u0001never\"]}");
+  CHECK(lq_generate(o.s, "a", 1, opt, &e) == LQ_OK);
+  while (lq_next(o.s, &p, &e) == LQ_OK) {
+    if (p.token_id >= 0) ids[n++] = p.token_id;
+    lq_buf_add(&all, p.text, p.n_text);
+    if (n == 9000) late = o.s->slots[0].text.cap;
+  }
+  CHECK(n == 12000 && late > 0 && o.s->slots[0].text.cap == late && late <= 16384);
+  CHECK(lq_detokenize(o.m, ids, n, 0, &want, &e) == LQ_OK);
+  CHECK_MSG(all.n == want.n && memcmp(all.p, want.p, all.n) == 0, "%zu bytes, %zu wanted", all.n, want.n);
+  lq_options_free(opt);
+  lq_buf_free(&all);
+  lq_buf_free(&want);
+  free(ids);
+  opened_close(&o);
+}
+
 TEST(decode_min_new_tokens_holds_the_end_back) {
   opened o;
   run r;
   if (!opened_with(&o, CHAT, NULL, NULL)) return;
   say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":25,\"max_new_tokens\":40}", &r);
   CHECK(r.n >= 25);
+  run at, above; /* the answer has 17 tokens, the end is the 18th */
+  say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":17,\"max_new_tokens\":40}", &at);
+  say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":18,\"max_new_tokens\":40}", &above);
+  CHECK(at.n == 18 && at.ids[17] == 2 && above.n > 18 && above.ids[17] != 2);
   for (size_t i = 0; i < 25; i++) CHECK(r.ids[i] != 2 && r.ids[i] != 0);
   opened_close(&o);
 }

@@ -313,6 +313,8 @@ TEST(options_list_is_json) {
   lq_arena_growing(&a, 4096);
   lq_status s = lq_json_parse((lq_str){list.p, list.n}, &a, &j, &e);
   size_t n = s == LQ_OK ? j->n : 0;
+  /* generate()'s defaults, which hold as soon as do_sample is set */
+  CHECK(strstr(list.p, "\"name\":\"top_k\"") && strstr(list.p, "\"default\":50") && strstr(list.p, "\"name\":\"do_sample\""));
   lq_arena_free(&a);
   lq_buf_free(&list);
   CHECK(n == 11);
