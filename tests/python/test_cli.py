@@ -226,7 +226,8 @@ class Generate(Case):
                 done = subprocess.run([BIN, *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
             self.assertEqual(done.returncode, 1, words)
             self.assertRegex(done.stderr.decode(), r"\Aloquat: Standard output could not be written: No space left on device\.\n\Z")
-            done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', BIN, *words], cwd=ROOT, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+            done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', BIN, *words], cwd=ROOT, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                  check=False)
             self.assertEqual(done.returncode, 1, words)
 
 
@@ -406,7 +407,8 @@ class BadModels(Case):
             bad = [(os.path.join(folder, "missing.gguf"), "missing.gguf", "No such file"), (made("empty", b""), "empty"), (folder, "directory"),
                    (made("short", cut[:100]), "truncated"), (made("half", cut[:len(cut) // 2]), "truncated", "missing at the end"),
                    (made("page", b"<!doctype html><title>404</title>"), "HTML"), (made("zip", b"PK\3\4" + bytes(60)), "zip", "convert"),
-                   (made("st", struct.pack("<Q", 20) + b'{"a":{"dtype":"F32"}}'), "safetensors", "convert"), (made("text", b"hello, world"), '"GGUF"'),
+                   (made("st", struct.pack("<Q", 20) + b'{"a":{"dtype":"F32"}}'), "safetensors", "convert"), (made("text", b"hello, world"),
+                       '"GGUF"'),
                    (str(ROOT / "tests/fuzz/corpus/model/arch_unknown"), "mamba", "this build runs llama"),
                    (str(ROOT / "tests/fuzz/corpus/model/tensor_iq2"), "IQ2_XS"), (str(ROOT / "tests/fuzz/corpus/gguf/v1"), "version 1")]
             for path, *words in bad:
@@ -414,7 +416,8 @@ class BadModels(Case):
 
     def test_not_enough_memory_says_how_much(self):
         little = lambda: resource.setrlimit(resource.RLIMIT_AS, (24 << 20, 24 << 20))
-        self.refused(run("generate", "-m", CHAT, "-t", "1", "-c", "131072", "-p", "x", preexec_fn=little), 1, "not enough memory", "131072 positions", "MB")
+        self.refused(run("generate", "-m", CHAT, "-t", "1", "-c", "131072", "-p", "x", preexec_fn=little), 1, "not enough memory",
+                     "131072 positions", "MB")
         size = os.path.getsize(FR_EN)
         for room in (size - (1 << 20), size + (4 << 20)):  # no room for the weights; none for what is built from them
             limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (room, room))

@@ -228,7 +228,8 @@ TEST(decode_translates_the_same_however_many_at_once) {
       lq_options_free(opt);
       CHECK(many.status == LQ_DONE && many.n > 9 && many.whole);
       if (n_seq == 1) one = many;
-      CHECK_MSG(memcmp(&one, &many, sizeof one) == 0, "%u sentences at once, options %zu: \"%s\", alone \"%s\"", (unsigned)n_seq, k, many.text, one.text);
+      CHECK_MSG(memcmp(&one, &many, sizeof one) == 0, "%u sentences at once, options %zu: \"%s\", alone \"%s\"", (unsigned)n_seq, k, many.text,
+                one.text);
       opened_close(&o);
     }
   }
@@ -304,7 +305,9 @@ TEST(decode_a_long_answer_needs_no_more_memory) {
   int32_t *ids = calloc(N, sizeof *ids);
   size_t n = 0, late = 0;
   if (!ids || !opened_with(&o, CHAT, NULL, &(lq_session_params){.n_ctx = N + 8})) return;
-  lq_options *opt = options(o.m, "{\"do_sample\":true,\"temperature\":50,\"top_k\":0,\"eos_token_id\":[],\"max_new_tokens\":12000,\"stop_strings\":[\"\\u0001never\"]}");
+  lq_options *opt = options(o.m,
+                            "{\"do_sample\":true,\"temperature\":50,\"top_k\":0,\"eos_token_id\":[],\"max_new_tokens\":12000,"
+                             "\"stop_strings\":[\"\\u0001never\"]}");
   CHECK(lq_generate(o.s, "a", 1, opt, &e) == LQ_OK);
   while (lq_next(o.s, &p, &e) == LQ_OK) {
     if (p.token_id >= 0) ids[n++] = p.token_id;
@@ -388,11 +391,13 @@ TEST(decode_a_seed_gives_the_same_ids_everywhere) {
       opened o;
       lq_model_params mp = {.kernels = tables[i / 3]->name, .threads = 1 + (int)(i % 3)};
       if (!opened_with(&o, files[f], &mp, NULL)) return;
-      from_ids(o.s, prompt, N_PROMPT, "{\"do_sample\":true,\"seed\":4242,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
+      from_ids(o.s, prompt, N_PROMPT,
+               "{\"do_sample\":true,\"seed\":4242,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
       if (i == 0) first = r;
       CHECK_MSG(memcmp(r.ids, recorded[f], sizeof recorded[f]) == 0, "%s: %s gives other ids than those recorded", files[f], mp.kernels);
       CHECK_MSG(r.n == 60 && memcmp(r.ids, first.ids, sizeof r.ids) == 0, "%s: %s with %d threads", files[f], mp.kernels, mp.threads);
-      from_ids(o.s, prompt, N_PROMPT, "{\"do_sample\":true,\"seed\":4243,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
+      from_ids(o.s, prompt, N_PROMPT,
+               "{\"do_sample\":true,\"seed\":4243,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
       CHECK(memcmp(r.ids, first.ids, sizeof r.ids) != 0);
       opened_close(&o);
     }
@@ -455,7 +460,8 @@ TEST(decode_chat_fills_its_context) {
   opened o;
   run r;
   lq_error e;
-  static const char small[] = "[{\"role\":\"user\",\"content\":\"x\"}]", large[] = "[{\"role\":\"user\",\"content\":\"0123456789012345678901234567890123456789\"}]";
+  static const char small[] = "[{\"role\":\"user\",\"content\":\"x\"}]";
+  static const char large[] = "[{\"role\":\"user\",\"content\":\"0123456789012345678901234567890123456789\"}]";
   if (!opened_with(&o, CHAT, NULL, &(lq_session_params){.n_ctx = 34, .n_batch = 3})) return;
   say(o.s, small, "{}", &r);
   CHECK(r.finish == LQ_FINISH_CONTEXT && r.n > 3 && strncmp(r.text, "Hi", 2) == 0);
