@@ -69,6 +69,18 @@ rebuild() { # the shipped modules are what the sources give, byte for byte
   echo "$p passed, $f failed, 0 skipped"
   [ "$f" -eq 0 ]
 }
+browser() { # the page in Chromium, first with a mock engine, then with the real one
+  local f out=build/test/browser.tap
+  if ! node tests/browser/harness.mjs; then
+    echo '0 passed, 0 failed, 1 skipped'
+    return 0
+  fi
+  rm -f "$out"
+  for f in tests/browser/*.test.mjs; do node --test --test-reporter=tap "$f" >>"$out" 2>&1; done
+  cat "$out"
+  awk '/^# pass /{p+=$3} /^# fail /{f+=$3} /^# skipped /{s+=$3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0}' "$out"
+}
+suite browser browser
 suite wasm-rebuild rebuild
 suite cli tests/cli.sh
 suite cli-python unittests python3 tests/python/test_cli.py
@@ -86,8 +98,8 @@ if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
   suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
-  if [ -f build/test/wasm/loquat.cjs ]; then
-    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/loquat.cjs' --smollm2 "$model"
+  if [ -f build/test/wasm/cli.cjs ]; then
+    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/cli.cjs' --smollm2 "$model"
   fi
 else
   printf '== convert\n   SKIP: the Python packages could not be installed\n'

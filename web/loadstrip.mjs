@@ -1,8 +1,9 @@
 // @ts-check
 /* The strip on top of a tab that says how its model is doing: arriving, failed, or meant for the other tab.
- * May import: download.mjs, slot.mjs (type), ui.mjs. */
+ * May import: download.mjs, slot.mjs, ui.mjs. */
 
 import { megabytes } from './download.mjs';
+import { memoryOf } from './slot.mjs';
 import { el, notice, sentence } from './ui.mjs';
 
 /** @param {import('./slot.mjs').Progress} p */
@@ -11,6 +12,12 @@ function bytesSentence({ loaded, total }) {
   const unit = total >= 1e9 ? 1e9 : 1e6;
   const digits = total / unit < 10 ? 1 : 0;
   return `${(loaded / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${unit === 1e9 ? 'GB' : 'MB'}`;
+}
+
+/** @param {import('./store.mjs').Source | null} source */
+function needs(source) {
+  const { bytes, exact } = memoryOf(source ?? {});
+  return bytes ? `needs ${exact ? '' : 'over '}${megabytes(bytes)} of memory` : '';
 }
 
 const OTHER = { translate: 'chat', chat: 'translate' };
@@ -33,14 +40,14 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
       const text = el('span', { role: 'status' });
       const bytes = el('span', { class: 'bytes' });
       const bar = el('progress', { 'aria-label': 'Loading the model' });
-      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, text, bytes,
+      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, el('p', {}, text, bytes),
         el('button', { type: 'button', class: 'quiet', text: 'Stop', onclick: () => slot.stop() })), bar);
       live = { strip, text, bytes, bar };
       box.replaceChildren(strip);
     }
     const said = opening ? `Opening ${wanted?.name}` : `Fetching ${wanted?.name}`;
     if (live.text.textContent !== said) live.text.textContent = said;
-    live.bytes.textContent = bytesSentence(progress);
+    live.bytes.textContent = opening ? needs(wanted) : bytesSentence(progress);
     if (progress.total) {
       live.bar.max = progress.total;
       live.bar.value = progress.loaded;
@@ -53,6 +60,12 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
     const retry = wanted && !wanted.url.startsWith('file:') ? [{ label: 'Retry', run: () => slot.load(wanted) }] : [];
     const unkept = code === 'QUOTA' && wanted ? [{ label: 'Use without keeping it', run: () => slot.load(wanted, { keep: false }) }] : [];
     notice(box, { text: `${wanted?.name}: ${sentence(error)}`, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
+  }
+
+  /** @param {import('./store.mjs').Source} source */
+  function halted(source) {
+    const again = source.url.startsWith('file:') ? [] : [{ label: 'Go on', run: () => slot.load(source) }];
+    notice(box, { kind: 'info', text: `${source.name} is not loaded; ${DOES[slot.task]} needs a model.`, actions: [...again, { label: 'Choose another model', run: onChoose }] });
   }
 
   function unsuited() {
@@ -68,10 +81,11 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
   }
 
   function show() {
-    if (slot.state === 'busy') return busy();
+    if (slot.state === 'busy' && slot.wanted) return busy();
     live = null;
     if (slot.state === 'failed') failed();
     else if (slot.state === 'unsuited') unsuited();
+    else if (slot.state === 'empty' && slot.halted) halted(slot.halted);
     else notice(box, null);
   }
 

@@ -19,10 +19,11 @@ export const DEFAULTS = Object.fromEntries(FIELDS.map((f) => [f.name, f.value]))
 
 /**
  * @param {HTMLElement} box
+ * @param {HTMLElement} reset button that brings the defaults back
  * @param {Record<string, any>} values changed in place
  * @param {() => void} onChange
  */
-export function settingsForm(box, values, onChange) {
+export function settingsForm(box, reset, values, onChange) {
   const inputs = FIELDS.map((field) => {
     const id = `set-${field.name}`;
     const check = typeof field.value === 'boolean';
@@ -39,10 +40,7 @@ export function settingsForm(box, values, onChange) {
     box.append(el('div', { class: 'field' }, el('label', { for: id }, el('code', { text: field.name })), input, el('p', { id: `${id}-help`, class: 'hint', text: field.help })));
     return show;
   });
-  box.append(el('button', {
-    type: 'button', class: 'quiet', text: 'Reset to defaults',
-    onclick: () => { Object.assign(values, DEFAULTS); for (const show of inputs) show(); onChange(); },
-  }));
+  reset.addEventListener('click', () => { Object.assign(values, DEFAULTS); for (const show of inputs) show(); onChange(); });
 }
 
 /**

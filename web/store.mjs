@@ -11,6 +11,7 @@ import { DownloadError } from './download.mjs';
  * @property {string} name shown to people
  * @property {string} [sha256]
  * @property {number} [bytes]
+ * @property {number} [memory] bytes that it takes once loaded
  */
 
 /** @type {Worker | null} */
@@ -53,7 +54,7 @@ async function directory() {
 async function keyOf(source) {
   if (source.sha256) return source.sha256.toLowerCase();
   let h = 0xcbf29ce484222325n; /* FNV-1a: a file name, not a proof */
-  for (const byte of new TextEncoder().encode(source.url)) h = BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n);
+  for (const byte of new TextEncoder().encode(new URL(source.url, location.href).href)) h = BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n);
   return `url-${h.toString(16)}`;
 }
 
@@ -109,22 +110,47 @@ export async function remove(source) {
 }
 
 /**
+ * Every model that is here, wholly or in part.
+ * @returns {Promise<{key: string, source: Source, complete: boolean}[]>}
+ */
+export async function all() {
+  const dir = await directory();
+  const found = [];
+  for await (const name of dir ? /** @type {any} */ (dir).keys() : []) {
+    if (!name.endsWith('.json')) continue;
+    const key = name.slice(0, -5);
+    try {
+      const record = JSON.parse(await (await (await /** @type {any} */ (dir).getFileHandle(name)).getFile()).text());
+      const sha256 = key.startsWith('url-') ? undefined : key;
+      found.push({ key, source: { url: record.url, name: record.name, bytes: record.bytes, sha256 }, complete: Boolean(record.complete) });
+    } catch { /* being written in another tab */ }
+  }
+  return found;
+}
+
+/**
+ * Another version of a model from the same address.
+ * @param {Source} source
+ * @returns {Promise<{file: File, source: Source} | null>}
+ */
+export async function findOlder(source) {
+  const key = await keyOf(source);
+  for (const older of await all()) {
+    if (!older.complete || older.key === key || older.source.url !== new URL(source.url, location.href).href) continue;
+    const { file } = await find(older.source);
+    if (file) return { file, source: { ...older.source, url: source.url, name: source.name } };
+  }
+  return null;
+}
+
+/**
  * Removes versions of a model that its manifest no longer names.
  * @param {Source} current
  */
 export async function forgetOlder(current) {
-  const dir = await directory();
-  if (!dir) return;
   const key = await keyOf(current);
-  for await (const name of /** @type {any} */ (dir).keys()) {
-    if (!name.endsWith('.json') || name.startsWith(key)) continue;
-    try {
-      const record = JSON.parse(await (await (await dir.getFileHandle(name)).getFile()).text());
-      const old = name.slice(0, -5);
-      if (record.url !== new URL(current.url, location.href).href) continue;
-      await dir.removeEntry(name);
-      await dir.removeEntry(`${old}.gguf`);
-    } catch { /* busy in another tab: the next visit tries again */ }
+  for (const older of await all()) {
+    if (older.key !== key && older.source.url === new URL(current.url, location.href).href) await remove(older.source);
   }
 }
 

@@ -180,7 +180,8 @@ def check_bpe(data):
         if model.get(name):
             raise ConvertError(f"the BPE model of tokenizer.json has {name} = {model[name]!r}, which is not supported")
     if model.get("unk_token") and not all(c in model.get("vocab", {}) for c in byte_alphabet()):
-        raise ConvertError(f"the BPE model of tokenizer.json lacks bytes and writes them as unk_token = {model['unk_token']!r}, which is not supported")
+        raise ConvertError(f"the BPE model of tokenizer.json lacks bytes and writes them as unk_token = {model['unk_token']!r}, "
+                           "which is not supported")
     decoder = (data.get("decoder") or {}).get("type")
     if decoder not in (None, "ByteLevel"):
         raise ConvertError(f"the decoder {decoder} of tokenizer.json is not supported; ByteLevel is")

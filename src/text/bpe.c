@@ -51,6 +51,8 @@ static lq_status read_pre(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     if (!lq_str_eqz(pre, names[i].name)) continue;
     t->pre = names[i].pre;
+    /* llama.cpp: a Llama 3 file that does not say so begins texts with BOS too */
+    LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_bos_token", t->pre == LQ_PRE_LLAMA3, &t->add_bos, err));
     LQ_TRY(lq_gguf_bool(g, "loquat.tokenizer.ignore_merges", t->pre == LQ_PRE_LLAMA3, &t->ignore_merges, err));
     return lq_gguf_bool(g, "loquat.tokenizer.nfc", t->pre == LQ_PRE_QWEN2, &t->nfc, err);
   }

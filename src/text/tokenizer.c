@@ -40,7 +40,8 @@ int32_t lq_tok_find(const lq_tokenizer *t, const char *p, size_t n) { return lq_
 static lq_status add_piece(lq_tokenizer *t, uint32_t id, lq_str s, lq_error *err) {
   uint32_t at = place(t, lq_fnv_str(LQ_FNV_START, s.p, s.n));
   if (s.n > LQ_MAX_PIECE)
-    return lq_fail(err, LQ_E_FORMAT, "token %u of tokenizer.ggml.tokens has %llu bytes; the limit is %u", (unsigned)id, (unsigned long long)s.n, LQ_MAX_PIECE);
+    return lq_fail(err, LQ_E_FORMAT, "token %u of tokenizer.ggml.tokens has %llu bytes; the limit is %u", (unsigned)id, (unsigned long long)s.n,
+                   LQ_MAX_PIECE);
   t->pieces[id] = s;
   if (s.n > t->longest) t->longest = (uint32_t)s.n;
   for (uint32_t probes = 0; t->hash[at]; at = (at + 1) & t->hash_mask) {
@@ -87,7 +88,8 @@ static lq_status read_kinds(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   uint32_t n_bytes = 0;
   for (uint32_t i = 0; i < t->n; i++) {
     double kind = kinds ? lq_gguf_num_at(kinds, i) : LQ_TOKEN_NORMAL;
-    if (!(kind >= LQ_TOKEN_NORMAL && kind <= LQ_TOKEN_BYTE)) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.token_type[%u] is %g", (unsigned)i, kind);
+    if (!(kind >= LQ_TOKEN_NORMAL && kind <= LQ_TOKEN_BYTE))
+      return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.token_type[%u] is %g", (unsigned)i, kind);
     t->kinds[i] = (uint8_t)kind;
     t->scores[i] = scores ? (float)lq_gguf_num_at(scores, i) : 0.0f;
     if (t->kinds[i] != LQ_TOKEN_BYTE) continue;

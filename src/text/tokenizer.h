@@ -17,14 +17,17 @@ enum { /* flags of lq_tok_encode */
   LQ_TOK_PARSE_SPECIAL = 2  /* control tokens written in the text become their ids */
 };
 
-typedef enum lq_token_kind { LQ_TOKEN_NORMAL = 1, LQ_TOKEN_UNKNOWN = 2, LQ_TOKEN_CONTROL = 3, LQ_TOKEN_USER = 4, LQ_TOKEN_UNUSED = 5, LQ_TOKEN_BYTE = 6 } lq_token_kind;
+typedef enum lq_token_kind {
+  LQ_TOKEN_NORMAL = 1, LQ_TOKEN_UNKNOWN = 2, LQ_TOKEN_CONTROL = 3, LQ_TOKEN_USER = 4, LQ_TOKEN_UNUSED = 5, LQ_TOKEN_BYTE = 6
+} lq_token_kind;
 
 /* *out = NULL with LQ_OK when the file has no tokenizer (ids only). Memory from `a`; pieces point into the file.
  * Everything is checked: ids in range, tries bounded, merges known, byte tokens well formed. Unknown model or `pre`: LQ_E_UNSUPPORTED, named. */
 lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_error *err);
 
 /* text[n] -> ids. Invalid UTF-8 is first replaced by rule: each maximal ill-formed subpart becomes one U+FFFD (utf8.h; Python's
- * errors="replace"). User-defined tokens written in the text always become their ids, control tokens with LQ_TOK_PARSE_SPECIAL only. Writes at most cap ids; *n_ids = how many there are in all
+ * errors="replace"). User-defined tokens written in the text always become their ids, control tokens with LQ_TOK_PARSE_SPECIAL only.
+ * Writes at most cap ids; *n_ids = how many there are in all
  * (> cap: call again with room). Memory while working: malloc'd scratch linear in n. Time O(n log n). */
 lq_status lq_tok_encode(const lq_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err);
 /* ids -> text appended to *out, as `sentencepiece`/`tokenizers` decode does; special tokens are skipped unless keep_special. */

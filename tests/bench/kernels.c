@@ -14,9 +14,14 @@
 enum { N_IN = 2048, MATRIX = 256 << 20, N_X = 64, SLICE = 64, BURSTS = 15, PEAK_BURSTS = 40 };
 static const double BURST_S = 0.006;
 
+/* Seconds of this process where that is known, so that other programs do not count; in wasm only the wall clock is. */
 static double now(void) {
   struct timespec t;
+#ifdef __wasm__
   clock_gettime(CLOCK_MONOTONIC, &t);
+#else
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+#endif
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

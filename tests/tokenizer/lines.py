@@ -55,13 +55,15 @@ def span(*ranges):
 
 ALPHABETS = [
     span((0x20, 0x7E)), span((0x61, 0x7A)), span((0x30, 0x39)), span((0, 0x1F), (0x7F, 0x9F)), span((0xA0, 0x17F)), span((0x180, 0x24F)),
-    span((0x250, 0x2FF)), span((0x300, 0x36F)), span((0x370, 0x377), (0x384, 0x38A), (0x38E, 0x3A1), (0x3A3, 0x52F)), span((0x5D0, 0x5EA), (0x5B0, 0x5C7)),
+    span((0x250, 0x2FF)), span((0x300, 0x36F)), span((0x370, 0x377), (0x384, 0x38A), (0x38E, 0x3A1), (0x3A3, 0x52F)),
+    span((0x5D0, 0x5EA), (0x5B0, 0x5C7)),
     span((0x621, 0x65F), (0x660, 0x6D3), (0x6F0, 0x6F9)), span((0x905, 0x94D), (0x958, 0x96F)), span((0xE01, 0xE3A), (0xE40, 0xE5B)),
     span((0x1100, 0x1112), (0x1161, 0x1175), (0x11A8, 0x11C2)), span((0xAC00, 0xAC80)), span((0x1E00, 0x1F15)), span((0x2000, 0x2064)),
     span((0x2070, 0x2071), (0x2074, 0x208E), (0x2100, 0x218B)), span((0x2190, 0x23FA)), span((0x2460, 0x24FF)), span((0x2600, 0x27BF)),
     span((0x3000, 0x303F)), span((0x3041, 0x3096), (0x3099, 0x30FF)), span((0x3200, 0x321E), (0x3300, 0x33FE)), span((0x4E00, 0x4F80)),
     span((0xF900, 0xFA6D)), span((0xFB00, 0xFB06), (0xFB1D, 0xFB36)), span((0xFE00, 0xFE0F), (0xFE20, 0xFE2F)), span((0xFF01, 0xFFBE)),
-    span((0xFFF9, 0xFFFD)), span((0x1D400, 0x1D454)), span((0x1F1E6, 0x1F1FF)), span((0x1F300, 0x1F64F)), span((0x1F3FB, 0x1F3FF)), ["\u200d", "\ufe0f"],
+    span((0xFFF9, 0xFFFD)), span((0x1D400, 0x1D454)), span((0x1F1E6, 0x1F1FF)), span((0x1F300, 0x1F64F)), span((0x1F3FB, 0x1F3FF)),
+    ["\u200d", "\ufe0f"],
     span((0x20000, 0x20010), (0x2F800, 0x2FA1D)), span((0xE000, 0xE010), (0xF0000, 0xF0005)), list("'’sStTdDmMlLrReEvVſK"), SPACES,
 ]
 EMOJI = ["👍", "🏽", "\u200d", "👩", "💻", "❤", "\ufe0f", "🇫", "🇷", "🏳", "🌈", "1", "\u20e3", "😀"]
@@ -87,12 +89,12 @@ def drawn(rng):
     if kind == 1:
         return "".join(rng.choice(EMOJI) for _ in range(rng.randrange(1, 20)))
     if kind == 2:
-        return "".join(rng.choice(SPACES) for _ in range(rng.randrange(1, 8))) + word(rng) + "".join(rng.choice(SPACES) for _ in range(rng.randrange(6)))
+        return "".join(rng.choices(SPACES, k=rng.randrange(1, 8))) + word(rng) + "".join(rng.choices(SPACES, k=rng.randrange(6)))
     if kind == 3:
         return "".join(rng.choice("0123456789") for _ in range(rng.randrange(1, 30))) + rng.choice(["", ".", ",5", "e9", " 7", "٣٤", "½"])
     if kind == 4:
-        parts = rng.choice((FRENCH, ENGLISH, CODE, OTHER))
-        return rng.choice(parts)[:rng.randrange(1, 60)] + rng.choice(SPACES) + rng.choice(rng.choice((FRENCH, ENGLISH, CODE, OTHER)))[rng.randrange(30):]
+        head, tail = (rng.choice(rng.choice((FRENCH, ENGLISH, CODE, OTHER))) for _ in range(2))
+        return head[:rng.randrange(1, 60)] + rng.choice(SPACES) + tail[rng.randrange(30):]
     return "".join(word(rng) + rng.choice(SPACES) for _ in range(rng.randrange(1, 12)))
 
 

@@ -7,6 +7,7 @@
 
 #include "gguf_make.h"
 #include "test.h"
+#include "text/vocab.h"
 
 /* ---- a tokenizer file in the making: keys one by one, then open ---- */
 
@@ -198,6 +199,23 @@ TEST(tokenizer_counts_beyond_the_room) {
   done();
 }
 
+/* "abc" is one token by Llama 3's rule though no merge leads there; without the key such files begin with BOS. */
+TEST(tokenizer_llama3_whole_words_and_bos) {
+  for (int k = 0; k < 3; k++) {
+    start("gpt2");
+    text("tokenizer.ggml.pre", "llama-bpe");
+    strings("tokenizer.ggml.tokens", N_BPE, bpe_tokens);
+    ints("tokenizer.ggml.token_type", LQ_GT_I32, N_BPE, bpe_types);
+    strings("tokenizer.ggml.merges", 1, bpe_merges);
+    id("tokenizer.ggml.bos_token_id", 0);
+    if (k == 1) flag("tokenizer.ggml.add_bos_token", false);
+    if (k == 2) flag("loquat.tokenizer.ignore_merges", false);
+    OPENS();
+    CHECK_STR(encoded("abc", LQ_TOK_SPECIAL), k == 0 ? "0 6" : k == 1 ? "6" : "0 5 3");
+    done();
+  }
+}
+
 TEST(tokenizer_added_token_flags) {
   bpe();
   ints("loquat.tokenizer.lstrip", LQ_GT_I32, 1, (int[]){8});
@@ -340,17 +358,19 @@ TEST(tokenizer_bad_merges) {
   bpe_without_merges();
   REFUSED(LQ_E_FORMAT, "lacks the key tokenizer.ggml.merges");
   static const char *const bad[][2] = {{"a q", "is not in the vocabulary"}, {"a c", "is not in the vocabulary"}, {"q a", "is not in the vocabulary"},
-                                       {"ab", "is not two pieces"}, {"", "is not two pieces"}, {" a", "is not two pieces"}, {"a ", "is not two pieces"},
+                                       {"ab", "is not two pieces"}, {"", "is not two pieces"}, {" a", "is not two pieces"},
+                                       {"a ", "is not two pieces"},
                                        {" ", "is not two pieces"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     bpe_without_merges();
     strings("tokenizer.ggml.merges", 1, &bad[i][0]);
     REFUSED(LQ_E_FORMAT, bad[i][1]);
   }
-  bpe_without_merges(); /* written twice: the first rank counts */
-  strings("tokenizer.ggml.merges", 3, (const char *const[]){"a b", "ab c", "a b"});
+  start("gpt2"); /* written twice: the first rank counts */
+  strings("tokenizer.ggml.tokens", 5, (const char *const[]){"a", "b", "c", "ab", "bc"});
+  strings("tokenizer.ggml.merges", 3, (const char *const[]){"a b", "b c", "a b"});
   OPENS();
-  CHECK_STR(encoded("abc", 0), "6");
+  CHECK_STR(encoded("abc", 0), "3 2");
   done();
 }
 
@@ -361,6 +381,14 @@ TEST(tokenizer_same_token_twice) {
   OPENS();
   CHECK_STR(encoded("aab", 0), "0 3");
   CHECK_STR(decoded(2, (int32_t[]){2, 0}, false), "aa");
+  done();
+  static const char *same[5000];
+  for (int i = 0; i < 5000; i++) same[i] = "ab";
+  start("gpt2"); /* padding that was all named alike takes no room in the table */
+  strings("tokenizer.ggml.tokens", 5000, same);
+  strings("tokenizer.ggml.merges", 0, NULL);
+  OPENS();
+  CHECK(lq_tok_find(tok, "ab", 2) == 0);
   done();
 }
 
@@ -421,8 +449,8 @@ TEST(tokenizer_bad_normaliser_map) {
   REFUSED(LQ_E_FORMAT, "must be an array of bytes");
   static const uint32_t units[] = {UINT32_MAX, 0x7FFFFFFFu, (uint32_t)('q' | 1u << 8), (uint32_t)('q' | 1u << 8 | 1u << 9 | 0x3FFFFFu << 10)};
   for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) { /* units that lead out of the table or back: no crash, text still comes */
-    for (uint32_t value = 0; value < 1u << 31 && value < 0x7FFFFFFFu; value = value * 5 + 2) {
-      small_map("ab\0", 3, i ? units[i] : Q_UNIT, value);
+    for (uint64_t value = 0; value <= 0x7FFFFFFF; value = value * 5 + 2) {
+      small_map("ab\0", 3, i ? units[i] : Q_UNIT, (uint32_t)value);
       unigram();
       bytes("tokenizer.ggml.precompiled_charsmap", map_bytes, map);
       OPENS();
@@ -446,6 +474,22 @@ TEST(tokenizer_long_words_take_no_square) {
   CHECK(lq_tok_encode(tok, p, n, 0, NULL, 0, &count, &err) == LQ_OK && count == 0);
   free(p);
   done();
+}
+
+/* Tokens chosen so that all meet in one place of the table: a search would pass thousands. */
+TEST(tokenizer_tokens_made_to_collide) {
+  enum { N = 5000, TABLE = 16384 };
+  static char names[N][12];
+  static const char *list[N];
+  uint32_t n = 0;
+  for (uint32_t i = 0; n < N; i++) {
+    int len = snprintf(names[n], sizeof names[n], "%u", (unsigned)i);
+    uint32_t h = lq_fnv_str(LQ_FNV_START, names[n], (size_t)len);
+    if (((h ^ h >> 15) & (TABLE - 1)) < 64) list[n] = names[n], n++;
+  }
+  start("gpt2");
+  strings("tokenizer.ggml.tokens", N, list);
+  REFUSED(LQ_E_FORMAT, "made so that looking its tokens up takes too long");
 }
 
 static void opens_at_every_failure(void (*make)(void)) {
