@@ -70,7 +70,8 @@ static uint32_t dim_of(const lq_hparams *hp, uint8_t d) {
 static lq_status find_tensor(const binder *b, const char *name, uint64_t n_in, uint64_t n_out, const lq_gguf_tensor **out) {
   const lq_gguf_tensor *t = lq_gguf_tensor_find(b->g, name);
   if (!t) return lq_fail(b->err, LQ_E_FORMAT, "the model file lacks the tensor %s", name);
-  if (t->ne[2] != 1 || t->ne[3] != 1) return lq_fail(b->err, LQ_E_FORMAT, "the tensor %s has %u dimensions; the model asks for 2", name, (unsigned)t->n_dims);
+  if (t->ne[2] != 1 || t->ne[3] != 1)
+    return lq_fail(b->err, LQ_E_FORMAT, "the tensor %s has %u dimensions; the model asks for 2", name, (unsigned)t->n_dims);
   if (t->ne[0] != n_in || t->ne[1] != n_out)
     return lq_fail(b->err, LQ_E_FORMAT, "the tensor %s is %llu x %llu; the model's shape asks for %llu x %llu", name,
                    (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], (unsigned long long)n_in, (unsigned long long)n_out);
