@@ -13,17 +13,17 @@
 #define LQ_UNROLL _Pragma("clang loop unroll(full)")
 
 #define LQ_R 4        /* rows in a group: 32-bit lanes */
-#define LQ_TILE_X 4   /* activation rows in a register tile */
 #define LQ_WIDE_ZERO 0
 #define LQ_FLOAT_X 2  /* activation rows in a tile of floats */
 #define LQ_SUM_D 2    /* vectors of values in a tile of the weighted sum */
 #define LQ_X_ROWS 16  /* activation rows that share a decoded panel */
+#define LQ_TILE_G 1   /* groups in a register tile */
 #ifdef LQ_RELAXED
-#define LQ_TILE_G 2   /* groups in a register tile */
+#define LQ_TILE_X 8   /* activation rows in a register tile */
 #define LQ_PANEL 32   /* groups of 32 values decoded at once */
 #define LQ_X_STEP 40  /* bytes from one block of activations to the next, as the dots read them */
 #else
-#define LQ_TILE_G 1
+#define LQ_TILE_X 4
 #define LQ_PANEL 16
 #define LQ_X_STEP 64
 #endif
@@ -148,6 +148,7 @@ LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) {
   a.sign = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v, wasm_u8x16_shr(w, 7), a.sign);
   return a;
 }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return (vacc){wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.sign, b.sign)}; }
 LQ_INLINE ri acc_sum(vacc a) { return a.low; }
 LQ_INLINE ri acc_sum_wide(vacc a) { return wasm_i32x4_sub(a.low, wasm_i32x4_shl(a.sign, 7)); }
 #else
@@ -166,6 +167,7 @@ LQ_INLINE vacc acc_dot(vacc a, vw w, const uint8_t *x, int c, bool halves) {
   return (vacc){wasm_i32x4_add(a.low, wasm_i32x4_dot_i16x8(w.low, v)), wasm_i32x4_add(a.high, wasm_i32x4_dot_i16x8(w.high, v))};
 }
 LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) { return acc_dot(a, w, x, c, false); }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return (vacc){wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.high, b.high)}; }
 LQ_INLINE ri acc_sum(vacc a) {
   return wasm_i32x4_add(wasm_i32x4_shuffle(a.low, a.high, 0, 2, 4, 6), wasm_i32x4_shuffle(a.low, a.high, 1, 3, 5, 7));
 }
