@@ -6,6 +6,8 @@
  * leaves most of the work to the others. */
 #define PART_STEP 16u
 #define PARTS_PER_THREAD 6u
+/* Up to this many rows are quantised, normed and activated by the caller alone. */
+#define FEW_ROWS 8u
 /* Below this many multiply-adds, waking another thread costs more than it saves. */
 #define SERIAL_MACS 65536u
 
@@ -62,13 +64,16 @@ static void quantize_part(void *ctx, int part, int thread) {
   j->k->quantize(j->x->x + r * n, j->x->q + r * (n / LQ_QK), n);
 }
 
+static void run_rows(const lq_nn *nn, void (*fn)(void *ctx, int part, int thread), void *ctx, uint32_t n_rows) {
+  lq_pool_run(n_rows > FEW_ROWS ? nn->pool : NULL, fn, ctx, (int)n_rows);
+}
+
 void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy) {
   bool floats = takes_floats(w->type);
   if (x->n_rows == 0) return;
   if (!floats && !x->quantized) {
     quantize_job q = {nn->k, x};
-    lq_pool *pool = x->n_rows > 8 ? nn->pool : NULL;
-    lq_pool_run(pool, quantize_part, &q, (int)x->n_rows);
+    run_rows(nn, quantize_part, &q, x->n_rows);
     x->quantized = true;
   }
   uint32_t per_part = w->n_out / ((uint32_t)lq_pool_threads(nn->pool) * PARTS_PER_THREAD);
@@ -79,6 +84,39 @@ void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ld
     return;
   }
   lq_pool_run(nn->pool, linear_part, &j, (int)((w->n_out + j.part_rows - 1) / j.part_rows));
+}
+
+typedef struct row_job {
+  const lq_kernels *k;
+  float *y;
+  const float *x, *w;
+  size_t n;
+  float eps;
+  lq_act act;
+} row_job;
+
+static void norm_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const row_job *j = ctx;
+  size_t at = (size_t)part * j->n;
+  j->k->rmsnorm(j->y + at, j->x + at, j->w, j->n, j->eps);
+}
+
+static void activate_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const row_job *j = ctx;
+  size_t at = (size_t)part * j->n;
+  j->k->activate((int)j->act, j->y + at, j->x ? j->x + at : NULL, j->n);
+}
+
+void lq_rmsnorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, uint32_t n_rows, size_t n, float eps) {
+  row_job j = {.k = nn->k, .y = y, .x = x, .w = w, .n = n, .eps = eps};
+  run_rows(nn, norm_part, &j, n_rows);
+}
+
+void lq_activate_rows(const lq_nn *nn, lq_act act, float *x, const float *gate, uint32_t n_rows, size_t n) {
+  row_job j = {.k = nn->k, .y = x, .x = gate, .n = n, .act = act};
+  run_rows(nn, activate_part, &j, n_rows);
 }
 
 void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y) {
