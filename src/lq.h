@@ -35,7 +35,8 @@ typedef struct lq_model_params {
 } lq_model_params;
 
 /* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights).
- * params may be NULL. Runs the kernels' self-test first (LQ_E_SELFTEST). */
+ * params may be NULL. Runs the kernels' self-test first: the next best table stands in for one that
+ * fails, unless it was named; LQ_E_SELFTEST when none is left. */
 lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *params, lq_model **out, lq_error *err);
 /* The same from a file, mapped. */
 lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err);

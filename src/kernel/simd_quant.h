@@ -204,7 +204,8 @@ LQ_INLINE void add_panel(float *y, size_t ldy, const tile *panel, size_t n, cons
     LQ_UNROLL for (size_t r = 0; r < nx; r++) rf_store(y + r * ldy + j * LQ_R, sum[j][r]);
 }
 
-LQ_INLINE void add_panel_rows(float *y, size_t ldy, const tile *panel, size_t n, const xrow *x, size_t n_x, size_t ng, int kind, int zero, bool first) {
+LQ_INLINE void add_panel_rows(float *y, size_t ldy, const tile *panel, size_t n, const xrow *x, size_t n_x, size_t ng, int kind, int zero,
+                              bool first) {
   size_t r = 0;
   for (; r + LQ_TILE_X <= n_x; r += LQ_TILE_X) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, LQ_TILE_X, kind, zero, first);
   if (LQ_TILE_X > 4 && r + 4 <= n_x) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, 4, kind, zero, first), r += 4;
