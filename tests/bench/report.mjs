@@ -49,7 +49,7 @@ export function ratios(rounds) {
   return counts.map((threads) => {
     const pairs = rounds.map((r) => [r.find((v) => v.engine === 'loquat' && v.threads === threads), r.find((v) => v.engine === 'wllama' && v.threads === threads)])
       .filter(([a, b]) => a && b);
-    const of = (/** @type {typeof FIELDS[number]} */ f, faster = 1) => pairs.map(([a, b]) => (Number(a?.[f]) / Number(b?.[f])) ** faster).sort((x, y) => x - y);
+    const of = (/** @type {typeof FIELDS[number]} */ f, faster = 1) => pairs.map(([a, b]) => (Number(a?.[f]) / Number(b?.[f])) ** faster).filter(Number.isFinite).sort((x, y) => x - y);
     return { threads, load: of('loadMs', -1), first: of('ttftMs', -1), prompt: of('promptTps'), promptCpu: of('promptPerCpu'), gen: of('genTps'), genCpu: of('genPerCpu'), memory: of('peakMb') };
   });
 }

@@ -29,6 +29,9 @@ const modelFile = resolve(ROOT, env('BENCH_MODEL', 'models/smollm2-135m-instruct
 
 const PAGES = /** @type {Record<string, string>} */ ({ wllama: '/bench/wllama.html', loquat: '/loquat/bench.html' });
 
+/** Speed from CPU seconds, which come in steps of 0.01: too few of them tell nothing. @param {number} n @param {number} seconds */
+const perSecond = (n, seconds) => (seconds >= 0.05 ? n / seconds : NaN);
+
 /**
  * One engine in one fresh browser: load, warm up, produce, read a long prompt.
  * @param {{url: string}} server
@@ -60,8 +63,8 @@ async function visit(server, engine, nThreads) {
     const about = await page.evaluate(() => /** @type {any} */ (window).contestantInfo?.());
     const { all, peakMb } = await browser.meter();
     return {
-      engine, threads: nThreads, loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, promptPerCpu: long.nPrompt / long.cpuPrompt, genTps: gen.genTps,
-      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb, others: others(all),
+      engine, threads: nThreads, loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, promptPerCpu: perSecond(long.nPrompt, long.cpuPrompt), genTps: gen.genTps,
+      genPerCpu: perSecond(gen.nGen - 1, gen.cpuGen), nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb, others: others(all),
     };
   } finally {
     await browser.close();
