@@ -127,7 +127,7 @@ static bool buf_reserve(lq_buf *b, size_t n) {
   if (b->failed) return false;
   size_t limit = b->limit ? b->limit : (size_t)64 << 20;
   if (b->n > limit || n > limit - b->n || b->n + n == SIZE_MAX) {
-    b->failed = true;
+    b->failed = b->over = true;
     return false;
   }
   size_t need = b->n + n + 1;

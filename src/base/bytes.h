@@ -54,6 +54,7 @@ typedef struct lq_buf {
   size_t n, cap;
   size_t limit; /* most bytes allowed; 0 = 64 MiB */
   bool failed;
+  bool over;    /* failed because of the limit, not for want of memory */
 } lq_buf;
 void lq_buf_add(lq_buf *b, const void *bytes, size_t n);
 void lq_buf_addz(lq_buf *b, const char *z);

@@ -196,7 +196,7 @@ bool lq_tpl_exec(lq_tpl *t, lq_tscope *sc, const lq_tnode *list) {
   for (const lq_tnode *n = list; n && t->flow == FLOW_NONE; n = n->next) {
     t->line = n->line;
     if (!lq_tpl_step(t, 1) || !exec_one(t, sc, n)) return false;
-    if (t->out->failed) return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "it writes more than %u MiB, the limit for a prompt", LQ_TPL_MAX_OUTPUT >> 20);
+    if (t->out->failed) return lq_tpl_full(t, t->out);
   }
   t->depth--;
   return true;

@@ -130,6 +130,7 @@ bool lq_tpl_fail(lq_tpl *t, lq_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+bool lq_tpl_full(lq_tpl *t, const lq_buf *b);          /* fails: b could not grow, for want of memory or at its limit */
 void *lq_tpl_take(lq_tpl *t, uint64_t n, size_t size); /* zeroed, 16-aligned; NULL: failed */
 bool lq_tpl_step(lq_tpl *t, uint64_t n);               /* counts work */
 /* As lq_template_render, with the arena given: its owner frees it. */

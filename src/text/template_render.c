@@ -21,6 +21,11 @@ bool lq_tpl_fail(lq_tpl *t, lq_status s, const char *fmt, ...) {
   return false;
 }
 
+bool lq_tpl_full(lq_tpl *t, const lq_buf *b) {
+  if (!b->over) return lq_tpl_fail(t, LQ_E_NOMEM, "no memory left");
+  return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "it writes more than %zu MiB, the limit for a text", b->limit >> 20);
+}
+
 bool lq_tpl_step(lq_tpl *t, uint64_t n) {
   t->steps += n;
   if (t->steps <= LQ_TPL_MAX_STEPS) return true;
@@ -78,7 +83,7 @@ lq_status lq_tpl_run(lq_arena *a, lq_str tmpl, lq_str context_json, int64_t now,
   if (sc && lq_tpl_globals(&t) && lq_tpl_lex(&t, tmpl, &tokens) && lq_tpl_parse(&t, tokens, &root) && put_context(&t, context_json, sc))
     lq_tpl_exec(&t, sc, root);
   if (t.status == LQ_OK && text.failed)
-    lq_tpl_fail(&t, LQ_E_UNSUPPORTED, "it writes more than %u MiB, the limit for a prompt", LQ_TPL_MAX_OUTPUT >> 20);
+    lq_tpl_full(&t, &text);
   if (t.status == LQ_OK) {
     lq_buf_add(out, text.p ? text.p : "", text.n);
     if (out->failed) t.status = lq_fail(err, LQ_E_NOMEM, "no memory for a prompt of %zu bytes", text.n);

@@ -112,8 +112,7 @@ size_t lq_tpl_find(lq_str s, lq_str what, size_t from) {
 }
 
 bool lq_tpl_buf(lq_tpl *t, lq_buf *b, lq_tv *out) {
-  bool ok = !b->failed ||
-            lq_tpl_fail(t, LQ_E_UNSUPPORTED, "a text grows beyond the memory there is or %u MiB, the limit for a template", LQ_TPL_MAX_MEMORY >> 20);
+  bool ok = !b->failed || lq_tpl_full(t, b);
   ok = ok && lq_tv_copy(t, b->p ? b->p : "", b->n, out);
   lq_buf_free(b);
   return ok;

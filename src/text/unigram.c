@@ -197,7 +197,8 @@ static void tell_path(const lq_tokenizer *t, const lq_buf *norm, node *nodes, lq
 }
 
 lq_status lq_unigram_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err) {
-  lq_buf norm = {.limit = 64 * (n + 64) < UINT32_MAX - 1 ? 64 * (n + 64) : UINT32_MAX - 1};
+  uint64_t limit = 64 * ((uint64_t)n + 64); /* NFKC's worst is 11 times; a node's place has 32 bits */
+  lq_buf norm = {.limit = limit < UINT32_MAX - 1 ? (size_t)limit : UINT32_MAX - 1};
   lq_arena a;
   normalize(t, text, n, &norm);
   lq_arena_growing(&a, 1 << 12);

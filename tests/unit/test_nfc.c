@@ -19,6 +19,7 @@ TEST(nfc_composes_and_orders) {
   CHECK_STR(nfc("e\xCC\x81t\xC3\xA9"), "\xC3\xA9t\xC3\xA9");
   CHECK_STR(nfc("a\xCC\x82\xCC\xA3"), "\xE1\xBA\xAD");                       /* order first: a, dot below, circumflex */
   CHECK_STR(nfc("\xE1\xBA\x9B\xCC\xA3"), "\xE1\xBA\x9B\xCC\xA3");            /* blocked: long s with dots */
+  CHECK_STR(nfc("a\xCC\x85\xCC\x81"), "a\xCC\x85\xCC\x81");              /* blocked by a mark of the same class */
   CHECK_STR(nfc("\xE2\x84\xAB \xE2\x84\xA6"), "\xC3\x85 \xCE\xA9");          /* singletons: angstrom, ohm */
   CHECK_STR(nfc("\xCD\x84"), "\xCC\x88\xCC\x81");                            /* a mark that decomposes and stays so */
   CHECK_STR(nfc("\xE0\xA4\x95\xE0\xA4\xBC"), "\xE0\xA4\x95\xE0\xA4\xBC");    /* excluded: Devanagari qa */

@@ -366,10 +366,11 @@ TEST(tokenizer_bad_merges) {
     strings("tokenizer.ggml.merges", 1, &bad[i][0]);
     REFUSED(LQ_E_FORMAT, bad[i][1]);
   }
-  bpe_without_merges(); /* written twice: the first rank counts */
-  strings("tokenizer.ggml.merges", 3, (const char *const[]){"a b", "ab c", "a b"});
+  start("gpt2"); /* written twice: the first rank counts */
+  strings("tokenizer.ggml.tokens", 5, (const char *const[]){"a", "b", "c", "ab", "bc"});
+  strings("tokenizer.ggml.merges", 3, (const char *const[]){"a b", "b c", "a b"});
   OPENS();
-  CHECK_STR(encoded("abc", 0), "6");
+  CHECK_STR(encoded("abc", 0), "3 2");
   done();
 }
 
@@ -380,6 +381,14 @@ TEST(tokenizer_same_token_twice) {
   OPENS();
   CHECK_STR(encoded("aab", 0), "0 3");
   CHECK_STR(decoded(2, (int32_t[]){2, 0}, false), "aa");
+  done();
+  static const char *same[5000];
+  for (int i = 0; i < 5000; i++) same[i] = "ab";
+  start("gpt2"); /* padding that was all named alike takes no room in the table */
+  strings("tokenizer.ggml.tokens", 5000, same);
+  strings("tokenizer.ggml.merges", 0, NULL);
+  OPENS();
+  CHECK(lq_tok_find(tok, "ab", 2) == 0);
   done();
 }
 
