@@ -110,8 +110,8 @@ static void measure_table(const bench *b, const lq_kernels *k, bool *first) {
     if (!info->name || !info->block_bytes || !k->matmul[t] || !make_job(b, k, (lq_type)t, &j)) continue;
     double vec = rate(b, &j, 1, j.n_rows), mul = rate(b, &j, N_X, SLICE), bytes = vec / N_IN * (double)j.row;
     printf("%s\n {\"table\":\"%s\",\"type\":\"%s\",\"packed\":%s,\"matvec_gbytes\":%.2f,\"matvec_gmacs\":%.2f"
-           ",\"matvec_of_bandwidth\":%.3f,\"matmul_gmacs\":%.2f,\"matmul_of_dot\":%.3f}", *first ? "" : ",", k->name, info->name, k->repack_rows[t] ? "true" : "false", 1e-9 * bytes,
-           1e-9 * vec, bytes / b->bandwidth, 1e-9 * mul, b->dot > 0 ? mul / b->dot : 0);
+           ",\"matvec_of_bandwidth\":%.3f,\"matmul_gmacs\":%.2f,\"matmul_of_dot\":%.3f}", *first ? "" : ",", k->name, info->name,
+           k->repack_rows[t] ? "true" : "false", 1e-9 * bytes, 1e-9 * vec, bytes / b->bandwidth, 1e-9 * mul, b->dot > 0 ? mul / b->dot : 0);
     *first = false;
     fflush(stdout);
   }
