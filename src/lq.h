@@ -97,6 +97,14 @@ typedef struct lq_counters {
 } lq_counters;
 void lq_session_counters(const lq_session *s, lq_counters *out);
 
+/* What a model will take, from the first n_head of its file's n_bytes, before the rest is there. */
+typedef struct lq_plan {
+  uint64_t session_bytes; /* as lq_session_bytes with one thread: more threads take a little more */
+  int translates;         /* 1: it has languages */
+} lq_plan;
+/* LQ_E_FORMAT also while the head is too short: ask again with more of the file (a few MB at most hold the head of a usual model). */
+lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err);
+
 /* ---- generation: begin, then lq_next until LQ_DONE ------------------------------------------- */
 
 /* Each begin ends what the session was doing. Options are copied; NULL = defaults.

@@ -2,6 +2,7 @@
  * packed rows against plain ones, batches against single rows, threads against one; the self-test and the fallback. */
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "kernel/kernel.h"
 #include "nn/linear.h"
@@ -344,6 +345,32 @@ TEST(linear_gives_the_same_bits_for_any_thread_count_and_packing) {
     drop(&p);
     free(x), free(bias), free(row), free(first), free(y), free(q), free(plain), free(tmp);
   }
+}
+
+/* ---- threads ---- */
+
+typedef struct { int late, in_time; } late_worker;
+
+/* Workers take 5 ms for what the caller does at once, as if their cores were taken. */
+static void late_part(void *ctx, int part, int thread) {
+  late_worker *w = ctx;
+  struct timespec rest = {0, thread ? 5000000 : 100000};
+  (void)part;
+  nanosleep(&rest, NULL);
+  if (thread) w->late++; /* one worker only */
+  else w->in_time++;
+}
+
+TEST(pool_goes_on_alone_when_a_worker_is_late) {
+  lq_pool *pool;
+  lq_error err;
+  late_worker w = {0, 0};
+  CHECK(lq_pool_new(2, &pool, &err) == LQ_OK);
+  if (!pool) return; /* a build without threads */
+  for (int i = 0; i < 300; i++) lq_pool_run(pool, late_part, &w, 2);
+  lq_pool_free(pool);
+  CHECK_MSG(w.late + w.in_time == 600, "%d parts of 600 ran", w.late + w.in_time);
+  CHECK_MSG(w.late <= 12, "a late worker was waited for %d times", w.late);
 }
 
 /* ---- choice ---- */
