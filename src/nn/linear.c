@@ -8,8 +8,12 @@
 #define PARTS_PER_THREAD 6u
 /* Up to this many rows are quantised, normed and activated by the caller alone. */
 #define FEW_ROWS 8u
-/* Below this many multiply-adds, waking another thread costs more than it saves. */
-#define SERIAL_MACS 65536u
+/* Below this many multiply-adds (some 10 microseconds), waking another thread costs more than it saves. */
+#ifdef __wasm__
+#define SERIAL_MACS (1u << 18)
+#else
+#define SERIAL_MACS (1u << 20)
+#endif
 
 static bool takes_floats(lq_type t) { return t == LQ_F32 || t == LQ_F16 || t == LQ_BF16; }
 
