@@ -3,7 +3,8 @@
  * template_{value,ops,attr,method,str,write,args,filter,filter_seq,test,time}; template_impl.h is theirs alone.
  *
  * What there is: if for set macro with filter raw generation break continue; every operator, slices, inline if, calls with names; the filters,
- * tests and methods listed in the tables of template_filter*.c, template_test.c and template_method.c; range dict namespace raise_exception strftime_now.
+ * tests and methods listed in the tables of template_filter*.c, template_test.c and template_method.c;
+ * range dict namespace raise_exception strftime_now.
  * What there is not is refused by name with its line, LQ_E_UNSUPPORTED: include import extends block call do print, recursive loops, *args, caller,
  * varargs, kwargs, other filters and tests, methods that change a value; integers beyond 64 bits; printing what has no text of its own (generators,
  * functions, ranges); upper and lower case of letters that base/utf8 has no single simple letter for; more than str + on text marked safe.
