@@ -60,7 +60,9 @@ lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_spe
 lq_status lq_detokenize(const lq_model *m, const int32_t *ids, size_t n, int keep_special, lq_buf *out, lq_error *err);
 
 /* messages_json: OpenAI-shaped array [{"role","content"},...]; content a string or [{"type":"text","text"}]. Renders the model's own template
- * (ChatML if it has none) with extra_json's members (may be NULL) as more variables. template_override: NULL or another template. */
+ * (ChatML if it has none; the file's tool_use template when extra_json has tools) with extra_json's members (may be NULL: tools, date_string,
+ * enable_thinking...) as more variables. template_override: NULL or another template. Templates write BOS themselves: tokenize the prompt without
+ * add_special, as lq_chat does. */
 lq_status lq_chat_render(const lq_model *m, const char *messages_json, size_t n, int add_generation_prompt, const char *extra_json,
                          const char *template_override, lq_buf *out, lq_error *err);
 

@@ -158,8 +158,8 @@ bool lq_tv_items(lq_tpl *t, const lq_tv *v, lq_tlist **out) {
     case TV_VIEW: *out = v->u.list; return true;
     case TV_GEN:
       if (!lq_tv_list(t, TV_LIST, &l)) return false;
-      l.u.list->v = v->u.list->v + v->u.list->at;
       l.u.list->n = l.u.list->cap = v->u.list->n - v->u.list->at;
+      if (l.u.list->n) l.u.list->v = v->u.list->v + v->u.list->at;
       v->u.list->at = v->u.list->n;
       *out = l.u.list;
       return true;
