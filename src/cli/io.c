@@ -49,6 +49,10 @@ int lq_cli_finish(int code) {
   return code;
 }
 
+void lq_cli_invite(const char *what) {
+  if (isatty(STDIN_FILENO)) fprintf(stderr, "%s; Ctrl-D ends.\n", what);
+}
+
 double lq_cli_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -103,7 +107,7 @@ bool lq_cli_ids(const char *text, const char *what, lq_buf *out) {
     errno = 0;
     long v = strtol(p, &end, 10);
     if (end == p || errno || v < 0 || v > INT32_MAX || (*end && !strchr(" ,]\t\n\r", *end))) {
-      lq_cli_usage("%s: \"%.20s\" is not a token id (whole numbers from 0 on, as in 1,2,3).", what, p);
+      lq_cli_usage("%s: \"%.20s\" is no whole number from 0 on, as in 1,2,3.", what, p);
       return false;
     }
     int32_t id = (int32_t)v;
