@@ -53,6 +53,14 @@ static void disagree(const char *what, const char *which, const lq_json *want) {
                err.msg[0] ? err.msg : out.p ? out.p : "", words);
 }
 
+TEST(template_numbers_have_a_point_in_every_locale) {
+  lq_test_locale(true);
+  lq_status s = render(LQ_STR("{{ 0.5 }} {{ x }} {{ '1.5'|float }} {{ 2.25|round(1) }} {{ x|tojson }}"), LQ_STR("{\"x\": 1.75}"), 0);
+  lq_test_locale(false);
+  CHECK_MSG(s == LQ_OK, "%s", err.msg);
+  CHECK_STR(out.p, "0.5 1.75 1.5 2.2 1.75");
+}
+
 TEST(template_renders_real_templates_as_transformers) {
   lq_arena a;
   lq_json *j;
