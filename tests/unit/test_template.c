@@ -189,12 +189,30 @@ TEST(template_limits_hold) {
   heavy("{% set ns = namespace(x=[]) %}{% for i in range(1000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | tojson }}", "", 0, "", "150 deep");
   heavy("{% set ns = namespace(x=[]) %}{% for i in range(1000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x == [ns.x] }}", "", 0, "", "150 deep");
   heavy("{{ ('a' * 4000000).find('a' * 2000000 + 'b') }}{{ ('a' * 4000000).rfind('a' * 2000000 + 'b')", "", 0, "", "steps");
+  heavy("{% set a = 'a' * 20000000 + 'b' %}{% set b = 'a' * 20000000 + 'c' %}{% for i in range(9) %}{% if a == b %}{% endif %}{% endfor %}", "", 0,
+        "", "steps");
+  heavy("{% set a = 'a' * 20000000 + 'b' %}{% set b = 'a' * 20000000 + 'c' %}{% for i in range(9) %}{% if a < b %}{% endif %}{% endfor %}", "", 0,
+        "", "steps");
+  heavy("{% set a = 'a' * 20000000 + 'b' %}{% set b = 'a' * 20000000 + 'c' %}{% for i in range(9) %}{% if a in {b: 1} %}{% endif %}{% endfor %}", "",
+        0, "", "steps");
+  heavy("{% set a = 'a' * 20000000 + 'b' %}{% set b = 'a' * 20000000 + 'c' %}{% for i in range(9) %}{% if a.endswith(b) %}{% endif %}{% endfor %}",
+        "", 0, "", "steps");
   heavy("{{ ('a' * 1000000) | replace('', 'b' * 1000000)", "", 0, "", "limit for a template");
   heavy("{{ 'a' | indent(1000000000)", "", 0, "", "width is too large");
   heavy("{{ range(1000000000)", "", 0, "", "range is longer than 100000");
 }
 
 /* Every take of the arena fails once: a refusal each time, nothing leaked (the sanitizers look). */
+TEST(template_looks_through_many_names_at_a_price) {
+  lq_buf text = {0};
+  for (unsigned i = 0; i < 8000; i++) lq_buf_printf(&text, "{%% set a%u = 1 %%}", i);
+  lq_buf_addz(&text, "{% for i in range(100000) %}{{ zz }}{% endfor %}");
+  lq_status s = render((lq_str){text.p, text.n}, LQ_STR("{}"), 0);
+  lq_buf_free(&text);
+  CHECK(s == LQ_E_UNSUPPORTED);
+  CHECK_HAS(err.msg, "steps");
+}
+
 TEST(template_survives_a_failing_arena) {
   static const char tmpl[] =
       "{% macro f(a, b=1) %}{{ a ~ b }}{% endmacro %}{% set ns = namespace(k=[]) %}{% for m in messages if m.role %}{% set ns.k = ns.k + [m.role] %}"
