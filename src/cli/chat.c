@@ -101,7 +101,7 @@ int lq_cli_chat(lq_cli_args *a) {
   int code = lq_cli_open(a, false, &m);
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &t.options);
   /* A reply may be as long as the context allows, unless the user says otherwise. */
-  if (code == LQ_CLI_OK && !lq_cli_given(a, "max_new_tokens") && !lq_cli_given(a, "max_length") &&
+  if (code == LQ_CLI_OK && !lq_cli_given(a, "max_new_tokens") &&
       lq_options_set(t.options, "max_new_tokens", "100000", &err) != LQ_OK)
     code = lq_cli_error(&err);
   lq_session_params p = {.n_ctx = a->context, .n_batch = a->batch};

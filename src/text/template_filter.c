@@ -31,7 +31,7 @@ static bool f_trim(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
   if (!lq_targs_check(t, "trim", a, 0, 1, "chars") || !lq_tv_text(t, v, &s)) return false;
   bool given = lq_targ(a, 0, "chars", &c) && c.type != TV_NONE;
   if (given && !lq_targ_str(t, "trim", a, 0, "chars", &chars)) return false;
-  if (!lq_tpl_step(t, s.n / 16 * (1 + chars.n))) return false;
+  if (!lq_tpl_step(t, (uint64_t)(s.n / 16) * (1 + chars.n))) return false;
   *out = lq_tv_str(lq_tpl_strip(s, given ? &chars : NULL, true, true));
   out->safe = v->type == TV_STR && v->safe;
   return true;
