@@ -129,7 +129,7 @@ int lq_cli_logits(lq_cli_args *a) {
   if (code == LQ_CLI_OK && !ids.n) code = lq_cli_usage("--ids holds no id.");
   if (code == LQ_CLI_OK) code = lq_cli_open(a, false, &m);
   uint32_t most = (uint32_t)((ids.n > dec.n ? ids.n : dec.n) / sizeof(int32_t)); /* the session is as long as the question */
-  lq_session_params p = {.n_ctx = most + 1, .n_src = most, .n_batch = most};
+  lq_session_params p = {.n_ctx = most + 1, .n_src = most, .n_batch = most < 4096 ? most : 4096}; /* in one step, if a step may be so long */
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &s, &err) != LQ_OK) code = lq_cli_error(&err);
   if (code == LQ_CLI_OK) code = score(a, m, s, &ids, &dec);
   lq_session_close(s);

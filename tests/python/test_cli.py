@@ -178,6 +178,8 @@ class Translate(Case):
         self.refused(run("translate", "--from", "fr", "--to", "", "Oui"), 2, "--to LANG", "knows fr, en.")
         self.refused(run("translate", " "), 2, "text is empty")
         self.refused(run("translate", "-p", "Oui", "-f", "/dev/null"), 2, "once")
+        for option, name, most in (("--parallel", "n_seq", 256), ("-c", "n_ctx", 1048576), ("-b", "n_batch", 4096), ("--source-length", "n_src", 8192)):
+            self.refused(run("translate", option, most + 1, "Oui"), 2, str(most + 1), name, str(most))
         self.assertEqual(self.good(run("translate", "Je", "suis", "étudiant")), self.good(run("translate", "Je suis étudiant")))
 
     def test_a_translation_that_a_limit_ends_is_pointed_out(self):
@@ -295,6 +297,7 @@ class Numbers(Case):
         self.assertEqual([t["logit"] for t in top], [every[i] for i in best])
         self.assertIsNone(top[0]["text"])
         self.assertEqual(self.logits("-m", CHAT, "--ids", "13", "--top", "1")["top"][0]["text"], "H")
+        self.assertEqual(len(self.logits("-m", CHAT, "--ids", "13," * 5000)["logits"]), len(self.logits("-m", CHAT, "--ids", "13")["logits"]))
         self.assertNotEqual(self.logits("-m", T5, "--ids", "1,2", "--decoder-ids", "0,5"), self.logits("-m", T5, "--ids", "1,2"))
         for words, code, word in ((["--ids", "1,600000"], 2, "600000"), (["--ids", "x"], 2, '"x"'), (["--ids", ""], 2, "no id"), ([], 2, "--ids"),
                                   (["--ids", "1", "--decoder-ids", "1"], 1, "decoder ids"), (["--ids", "1", "word"], 2, '"word"')):
