@@ -80,7 +80,7 @@ static int loop(talk *t, const char *system) {
     if (t->tty) fputs("> ", stderr);
     int got = lq_cli_line(&r, true, &line);
     if (got == LQ_CLI_LINE_INTERRUPTED) code = LQ_CLI_INTERRUPTED;
-    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("The input could not be read: %s.", strerror(errno));
+    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("Standard input could not be read: %s.", strerror(errno));
     if (got != LQ_CLI_LINE) break;
     while (line.n && strchr(" \t\r", line.p[line.n - 1]) && line.p[line.n - 1]) line.n--;
     if (!line.n) continue;

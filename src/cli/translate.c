@@ -13,6 +13,7 @@ typedef struct job {
   lq_session *session;
   lq_options *options;
   lq_buf from, to;
+  const char *input; /* what lines are read from, for messages */
   bool wrote; /* something of this text is on stdout */
   uint32_t cut;  /* sentences whose translation a limit ended */
 } job;
@@ -98,7 +99,7 @@ static int batch(job *j, lq_cli_reader *r, lq_buf *text, bool *end) {
   lq_str line;
   int got = lq_cli_line(r, true, &line);
   if (got == LQ_CLI_LINE_INTERRUPTED) return LQ_CLI_INTERRUPTED;
-  if (got == LQ_CLI_LINE_ERROR) return lq_cli_failed("The input could not be read: %s.", strerror(errno));
+  if (got == LQ_CLI_LINE_ERROR) return lq_cli_failed("%s could not be read: %s.", j->input, strerror(errno));
   *end = got == LQ_CLI_LINE_END;
   text->n = 0;
   for (int n = 0; got == LQ_CLI_LINE; got = lq_cli_line(r, false, &line)) {
@@ -129,6 +130,7 @@ static int from_lines(const lq_cli_args *a, job *j) {
   lq_buf text = {0};
   bool end = false;
   int code = LQ_CLI_OK;
+  j->input = a->file ? a->file : "Standard input";
   if (a->file && strcmp(a->file, "-") != 0) {
     r.fd = open(a->file, O_RDONLY);
     if (r.fd < 0) return lq_cli_failed("%s could not be opened: %s.", a->file, strerror(errno));

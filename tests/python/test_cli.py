@@ -178,6 +178,8 @@ class Translate(Case):
         self.refused(run("translate", "--from", "fr", "--to", "", "Oui"), 2, "--to LANG", "knows fr, en.")
         self.refused(run("translate", " "), 2, "text is empty")
         self.refused(run("translate", "-p", "Oui", "-f", "/dev/null"), 2, "once")
+        self.refused(run("translate", "-f", "/tmp"), 1, "/tmp could not be read", "directory")
+        self.refused(run("tokenize", "-m", CHAT, "-f", "/tmp"), 1, "/tmp could not be read", "directory")
         for option, name, most in (("--parallel", "n_seq", 256), ("-c", "n_ctx", 1048576), ("-b", "n_batch", 4096), ("--source-length", "n_src", 8192)):
             self.refused(run("translate", option, most + 1, "Oui"), 2, str(most + 1), name, str(most))
         self.assertEqual(self.good(run("translate", "Je", "suis", "étudiant")), self.good(run("translate", "Je suis étudiant")))
