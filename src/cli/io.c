@@ -76,16 +76,18 @@ void *lq_cli_room(lq_buf *b, size_t bytes) {
 }
 
 int lq_cli_read_all(const char *path, lq_buf *out) {
-  int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY);
+  bool standard = strcmp(path, "-") == 0;
+  const char *shown = standard ? "Standard input" : path;
+  int fd = standard ? STDIN_FILENO : open(path, O_RDONLY);
   if (fd < 0) return lq_cli_failed("%s could not be opened: %s.", path, strerror(errno));
   char part[65536];
   ssize_t got;
   lq_buf_add(out, "", 0);
   while ((got = read(fd, part, sizeof part)) > 0) lq_buf_add(out, part, (size_t)got);
   int why = errno;
-  if (fd != STDIN_FILENO) close(fd);
-  if (got < 0) return lq_cli_failed("%s could not be read: %s.", path, strerror(why));
-  if (out->failed) return lq_cli_failed("%s is too long: at most 64 MiB of text are read.", path);
+  if (!standard) close(fd);
+  if (got < 0) return lq_cli_failed("%s could not be read: %s.", shown, strerror(why));
+  if (out->failed) return lq_cli_failed("%s is too long: at most 64 MiB of text are read.", shown);
   return LQ_CLI_OK;
 }
 

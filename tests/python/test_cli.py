@@ -216,6 +216,8 @@ class Generate(Case):
         self.refused(run("generate", "-m", CHAT, "-p", "a", "b"), 2, "once")
         self.refused(run("generate", "-m", CHAT, "-p", ""), 2, "prompt is empty")
         self.refused(run("generate", "-m", CHAT, "-f", "/nowhere"), 1, "/nowhere")
+        done = subprocess.run(["sh", "-c", 'exec "$0" generate -m "$1" <&-', BIN, CHAT], cwd=ROOT, capture_output=True, check=False)
+        self.refused(done, 1, "Standard input could not be read")
         self.refused(run("generate", "-p", "x", env={"LOQUAT_MODEL": ""}), 2, "-m MODEL")
         self.refused(run("generate", "-m", CHAT, "-c", "8", "-p", "0123456789"), 1, "10 tokens", "context holds 8")
 
