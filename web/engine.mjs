@@ -93,7 +93,7 @@ function textArg(text, what) {
 
 /** Token ids, none of them rounded or wrapped on the way to the engine. @param {any} ids @returns {number[]} */
 function idsArg(ids) {
-  if (typeof ids !== 'object' || typeof ids?.[Symbol.iterator] !== 'function') throw wrong('token ids are given as an array or another iterable of numbers');
+  if (typeof ids !== 'object' || typeof ids?.[Symbol.iterator] !== 'function') throw wrong('token ids are given as an array of numbers');
   const list = [...ids];
   const at = list.findIndex((id) => !Number.isInteger(id) || Math.abs(id) > 0x7fffffff);
   if (at >= 0) throw wrong(`token ids are whole numbers; number ${at + 1} of them is ${String(list[at])}`);
@@ -127,7 +127,11 @@ async function startWorker(onMessage, onFailure) {
     return worker;
   }
   if (typeof Worker !== 'function') throw new LoquatError('LQ_E_BROWSER', 'there are no web workers here, which the engine computes in');
-  const worker = new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module', name: 'loquat' });
+  /* A browser starts workers of the page's own site only. The engine of another one (a CDN) is imported by a worker of this site. */
+  const foreign = /^https?:/.test(url.href) && url.origin !== globalThis.origin;
+  const from = foreign && URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' }));
+  const worker = from ? new Worker(from, { type: 'module', name: 'loquat' })
+    : new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module', name: 'loquat' }); // written out, so that a bundler sees it
   worker.onmessage = (e) => onMessage(e.data);
   worker.onerror = (e) => onFailure(e.message || `${url.pathname} could not be loaded`);
   worker.onmessageerror = () => onFailure('a message could not be read');
@@ -304,7 +308,7 @@ export class Model {
 
   /**
    * @param {any} options
-   * @param {(options: any) => {mode: string, input: string | number[], from?: string, to?: string, others?: any}} requestOf throws what is wrong with it
+   * @param {(options: any) => {mode: string, input: string | number[], from?: string, to?: string, others?: any}} requestOf throws what is wrong
    * @returns {PieceStream}
    */
   #stream(options, requestOf) {
