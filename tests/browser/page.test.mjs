@@ -96,7 +96,8 @@ pageTest('page chats two turns, tries again, clears, undoes, and remembers', asy
   assert.equal(texts.length, 4);
   assert.match(texts[3], /^Answer 2 to “And a medlar\?”\. It has/);
   assert.equal(await page.locator('#log img').count(), 0);
-  await page.click('button:has-text("Try again")');
+  assert.deepEqual(await page.locator('.again:visible').count(), 1, 'only the last answer can be tried again');
+  await page.click('.again:visible');
   await page.waitForFunction(() => document.querySelector('#send .label')?.textContent === 'Stop');
   await replies(page, 2);
   await page.click('#chat-clear');
@@ -259,7 +260,7 @@ pageTest('page keeps the text when the engine fails, and Retry goes through', as
   assert.equal(await page.inputValue('#source'), 'Je suis étudiant. Oui.');
   await page.click('#translate-problem button:has-text("Retry")');
   await done(page);
-  await page.waitForSelector('#translate-status:has-text("Done in")');
+  await page.waitForSelector('#translate-status:has-text("Done")');
 }, { server: { models: { 'fr-en.gguf': failing }, manifest: { models: [] } } });
 
 pageTest('page moves between tabs with the arrow keys and by address', async (page, server) => {
