@@ -217,6 +217,23 @@ pageTest('page says that there is no room for a model, and can use it without ke
   await inUse(page, 'SmolLM2');
 });
 
+const DENIED = () => { /* as in a private window, or with cookies turned off */
+  const denied = () => { throw new DOMException('denied', 'SecurityError'); };
+  StorageManager.prototype.getDirectory = async () => denied();
+  ServiceWorkerContainer.prototype.getRegistration = async () => denied();
+  ServiceWorkerContainer.prototype.register = async () => denied();
+  for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get: denied });
+};
+pageTest('page works where the browser keeps nothing', async (page) => {
+  await modelReady(page);
+  await page.fill('#source', 'Je suis étudiant');
+  await page.click('#translate-run');
+  await done(page);
+  assert.equal(await output(page), "I'm a student");
+  assert.equal(await page.textContent('#badge'), '', 'no promise that it cannot keep');
+  await openChat(page);
+}, { init: DENIED });
+
 /** @param {any} page @param {string} name @param {Buffer} buffer */
 async function drop(page, name, buffer) {
   const data = await page.evaluateHandle((/** @type {string[]} */ [n, b64]) => {
