@@ -24,7 +24,7 @@ function needs(source) {
 function advice({ code, message }, fetched) {
   if (code !== 'LQ_E_FORMAT') return '';
   const cut = /truncated|damaged/.test(message);
-  return cut ? ` The file is not whole; ${fetched ? 'fetch' : 'download'} it again.` : ' Choose a file whose name ends in .gguf.';
+  return cut ? ` The file is not whole; ${fetched ? 'fetch' : 'download'} it again.` : ' Choose another file, or a model from the list.';
 }
 
 const DOES = { translate: 'translation', chat: 'chat' };
