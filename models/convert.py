@@ -5,14 +5,15 @@
 
 DIR holds config.json, model.safetensors (or its shards and index) and, for models that take text, spiece.model or tokenizer.json;
 without tokenizer files the result takes ids only. Needs the packages gguf and numpy. Keys beyond llama.cpp's are described in
-lib/arch.py (t5.*) and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
+lib/pairs.py and lib/decoders.py, and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from lib import arch as archs
+from lib import families
+from lib.arch import plan
 from lib.checkpoint import open_folder
 from lib.errors import ConvertError
 from lib.tokenizer import first, open_tokenizer, translation_languages
@@ -51,10 +52,10 @@ def convert(args):
     find_type(args.type)
     folder = Path(args.folder)
     config, generation, tensors = open_folder(folder)
-    arch = archs.find(config)
+    arch = families.find(config)
     name = arch.name(config)
     keys = arch.keys(config)
-    planned = archs.plan(arch, config, tensors)
+    planned = plan(arch, config, tensors)
     vocab = None if args.no_tokenizer else open_tokenizer(folder, config)
     general = {"name": args.name or folder.resolve().name, "license": args.license, "description": args.description,
                "source.url": args.source}
