@@ -168,7 +168,8 @@ def translations(engine, model, cases):
     for to in sorted({c["to"] for c in cases}):
         lines = [c["text"] for c in cases if c["to"] == to]
         source = "fr" if to == "en" else "en"
-        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST, text="".join(line + "\n" for line in lines))
+        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST,
+                         text="".join(line + "\n" for line in lines))
         texts |= {(to, line): result for line, result in zip(lines, out.split("\n"))}
     return [texts.get((c["to"], c["text"]), "") for c in cases]
 
