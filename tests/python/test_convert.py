@@ -250,7 +250,7 @@ class Tokenizers(Case):
         for changes, pattern in (
                 ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}}, "normalizer NFC \\+ Lowercase"),
                 ({"decoder": {"type": "WordPiece"}}, "decoder WordPiece"),
-                ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor RobertaProcessing"),
+                ({"post_processor": {"type": "BertProcessing"}}, "post_processor BertProcessing"),
                 ({"post_processor": {"type": "TemplateProcessing", "single": two}}, "more than one token before or after"),
                 ({"added_tokens": [{"id": 3, "content": "<w>", "single_word": True}]}, "'<w>' of tokenizer.json is single_word"),
                 ({"model": model | {"dropout": 0.1}}, "dropout = 0.1"),
@@ -290,8 +290,63 @@ class Tokenizers(Case):
             (self.folder / "spiece.model").write_bytes(message((1, pieces), (2, spec), extra))
             self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
 
+    def test_roberta_ends(self):
+        self.bpe(post_processor={"type": "RobertaProcessing", "cls": ["<s>", 3], "sep": ["<u>", 5]})
+        keys = tokenizer.open_tokenizer(self.folder, {}).keys
+        self.assertEqual((keys["add_bos_token"], keys["add_eos_token"]), (True, True))
+
+    def test_sentencepiece_bpe(self):
+        pieces = [message((1, p), (3, kind)) for p, kind in (("<unk>", 2), ("<s>", 3), ("</s>", 3), ("▁a", 1))]
+        (self.folder / "tokenizer.model").write_bytes(message(*((1, p) for p in pieces), (2, message((3, 2), (40, 0), (41, 1), (42, 2)))))
+        vocab = tokenizer.open_tokenizer(self.folder, {})
+        self.assertEqual((vocab.model, vocab.keys["add_bos_token"], vocab.keys["add_eos_token"]), ("llama", True, False))
+        (self.folder / "tokenizer_config.json").write_text('{"add_bos_token": false}')
+        self.assertIs(tokenizer.open_tokenizer(self.folder, {}).keys["add_bos_token"], False)
+
+    def test_xlm_r_numbers_its_own_way(self):
+        pieces = [message((1, p), (3, kind)) for p, kind in (("<unk>", 2), ("<s>", 3), ("</s>", 3), (",", 1), ("▁a", 1))]
+        (self.folder / "sentencepiece.bpe.model").write_bytes(message(*((1, p) for p in pieces)))
+        vocab = tokenizer.open_tokenizer(self.folder, {"model_type": "xlm-roberta", "vocab_size": 7})
+        self.assertEqual(vocab.tokens, ["<s>", "<pad>", "</s>", "<unk>", ",", "▁a", "<mask>"])
+        self.assertEqual((vocab.types, len(vocab.scores)), ([3, 3, 3, 2, 1, 1, 3], 7))
+        wanted = {"bos_token_id": 0, "eos_token_id": 2, "unknown_token_id": 3, "mask_token_id": 6, "add_bos_token": True, "add_eos_token": True}
+        self.assertEqual({k: vocab.keys[k] for k in wanted}, wanted)
+        (self.folder / "sentencepiece.bpe.model").write_bytes(message(*((1, p) for p in pieces[1:])))
+        self.assertRaisesRegex(ConvertError, "begins with <unk>", tokenizer.open_tokenizer, self.folder, {"model_type": "xlm-roberta"})
+
+    def wordpiece(self, **changes):
+        data = {"model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "un": 3, "##able": 4}}, "decoder": {"type": "WordPiece"},
+                "normalizer": {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "clean_text": True, "handle_chinese_chars": True},
+                "pre_tokenizer": {"type": "BertPreTokenizer"},
+                "added_tokens": [{"id": i, "content": t, "special": True} for i, t in enumerate(("[UNK]", "[CLS]", "[SEP]"))]}
+        (self.folder / "tokenizer.json").write_text(json.dumps(data | changes))
+
+    def test_wordpiece(self):
+        self.wordpiece()
+        vocab = tokenizer.open_tokenizer(self.folder, {"vocab_size": 6})
+        self.assertEqual((vocab.model, vocab.tokens), ("bert", ["[UNK]", "[CLS]", "[SEP]", "▁un", "able", "[PAD5]"]))
+        self.assertEqual(vocab.types, [3, 3, 3, 1, 1, 5])
+        self.assertEqual(vocab.keys, {"add_bos_token": True, "add_eos_token": True, "unknown_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+                                      "seperator_token_id": 2})
+        (self.folder / "tokenizer.json").unlink()
+        (self.folder / "vocab.txt").write_text("[UNK]\n[CLS]\n[SEP]\nun\n##able\n")
+        (self.folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+        listed = tokenizer.open_tokenizer(self.folder, {"vocab_size": 6})
+        self.assertEqual((listed.tokens, listed.types), (vocab.tokens, vocab.types))
+        self.assertEqual({k: v for k, v in listed.keys.items() if "loquat" in k}, {"loquat.tokenizer.lowercase": False})
+
+    def test_wordpiece_refusals(self):
+        vocab = {"[UNK]": 0, "a": 1}
+        for changes, pattern in (({"model": {"type": "WordPiece", "vocab": vocab, "max_input_chars_per_word": 50}}, "max_input_chars_per_word"),
+                                 ({"normalizer": {"type": "Lowercase"}}, "Lowercase, BertPreTokenizer"),
+                                 ({"model": {"type": "WordPiece", "vocab": {"a": 0}}, "added_tokens": []}, "no unknown token"),
+                                 ({"added_tokens": [{"id": 5, "content": "<w>", "single_word": True}]}, "single_word")):
+            self.wordpiece(**changes)
+            with self.subTest(pattern):
+                self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
+
     def test_damaged_or_other_sentencepiece(self):
-        for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 2)))), "SentencePiece BPE model")):
+        for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 3)))), "SentencePiece word model")):
             (self.folder / "spiece.model").write_bytes(data)
             self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
 
