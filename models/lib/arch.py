@@ -11,31 +11,9 @@ from typing import Callable
 
 import numpy as np
 
+from . import bert
 from .errors import ConvertError
-
-
-@dataclass(frozen=True)
-class Row:
-    """One tensor, or one per layer where the names hold {b}."""
-
-    hf: str
-    gguf: str
-    optional: bool = False  # absent in some checkpoints: left out then
-    f32: bool = False       # never quantised (a 1-D tensor never is)
-    heads: str = ""         # the key function that says how many heads to permute for RoPE; "" = as it is
-
-
-@dataclass(frozen=True)
-class Arch:
-    classes: tuple                      # Hugging Face class names
-    name: Callable                      # config -> general.architecture
-    keys: Callable                      # config -> {key suffix: value}
-    stacks: tuple                       # (rows, config -> layers); layers None for rows outside the stacks
-    ignore: tuple = ()                  # Hugging Face tensors that repeat others or are constants
-    tied: Callable = lambda config: False  # config -> True: `head` is not written
-    head: str = "lm_head.weight"
-    extra: Callable = lambda config: {}  # config -> {gguf name: computed float32 tensor}
-    encoder_decoder: bool = False
+from .table import Arch, Row, need
 
 
 # ---- T5 -----------------------------------------------------------------------------------------
@@ -210,15 +188,10 @@ ARCHS = (
     T5,
     decoder_arch(("LlamaForCausalLM", "MistralForCausalLM"), "llama", permute=True),
     decoder_arch(("Qwen2ForCausalLM",), "qwen2", permute=False),
+    *bert.ARCHS,
 )
 
 # ---- use of the table ---------------------------------------------------------------------------
-
-
-def need(config, key):
-    if config.get(key) is None:
-        raise ConvertError(f"config.json has no {key}")
-    return config[key]
 
 
 def find(config):
@@ -246,9 +219,30 @@ def permute_rows(x, heads):
     return x.reshape(heads, 2, x.shape[0] // heads // 2, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
 
 
+class Renamed:
+    """The tensors of a checkpoint under other names."""
+
+    def __init__(self, tensors, rename):
+        self._tensors, self._names = tensors, {}
+        for name in tensors.names():
+            if self._names.setdefault(rename(name), name) != name:
+                raise ConvertError(f"tensors {self._names[rename(name)]} and {name} both are {rename(name)}")
+
+    def names(self):
+        return self._names.keys()
+
+    def shape(self, name):
+        return self._tensors.shape(self._names[name])
+
+    def load(self, name):
+        return self._tensors.load(self._names[name])
+
+
 def plan(arch, config, tensors):
     """Every tensor to write, in order. Missing and left-over tensors are errors that name them."""
     planned, used = [], set()
+    if arch.rename:
+        tensors = Renamed(tensors, arch.rename)
     for rows, layers in arch.stacks:
         for b in range(layers(config) if layers else 1):
             planned += [p for row in rows if (p := plan_row(row, b, arch, config, tensors, used))]
@@ -276,6 +270,11 @@ def plan_row(row, b, arch, config, tensors, used):
             return None
         raise ConvertError(f"the checkpoint has no tensor {hf}")
     used.add(hf)
+    if row.skip and (first := row.skip(config)):
+        rows, *rest = tensors.shape(hf)
+        if first >= rows:
+            raise ConvertError(f"tensor {hf} has {rows} rows, and the first {first} are left out")
+        return Planned(gguf, (rows - first, *rest), lambda: tensors.load(hf)[first:], row.f32)
     if row.heads:
         heads = HEADS[row.heads](config)
         return Planned(gguf, tuple(tensors.shape(hf)), lambda: permute_rows(tensors.load(hf), heads), row.f32)

@@ -42,7 +42,8 @@ class Case(unittest.TestCase):
         folder = self.folder / "model"
         folder.mkdir()
         for file in ("model.safetensors", "generation_config.json"):
-            (folder / file).write_bytes((GOLDEN / name / file).read_bytes())
+            if (GOLDEN / name / file).is_file():
+                (folder / file).write_bytes((GOLDEN / name / file).read_bytes())
         merged = json.loads((GOLDEN / name / "config.json").read_text()) | config
         (folder / "config.json").write_text(json.dumps({k: v for k, v in merged.items() if v is not None}))
         return folder
@@ -59,6 +60,7 @@ class Case(unittest.TestCase):
         return gguf.GGUFReader(out), done.stderr
 
     def refused(self, folder, pattern, *arguments):
+        (self.folder / "out.gguf").unlink(missing_ok=True)
         out, done = self.convert(folder, *arguments)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr, f"^convert.py: .*{pattern}.*\n$")
@@ -67,7 +69,7 @@ class Case(unittest.TestCase):
 
 class Conversions(Case):
     def test_committed_files_are_what_it_writes(self):
-        for name in ("t5-v1_1", "t5-v1_0", "llama-gqa", "qwen2"):
+        for name in ("t5-v1_1", "t5-v1_0", "llama-gqa", "qwen2", "bert", "bert-classifier", "distilbert", "roberta"):
             out, done = self.convert(GOLDEN / name, "--type", "f32")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(out.read_bytes(), (ROOT / f"models/tiny/{name}.gguf").read_bytes(), name)
@@ -133,6 +135,80 @@ class Conversions(Case):
 
     def test_permutation_puts_rotation_pairs_side_by_side(self):
         self.assertEqual(permute_rows(np.arange(8), 2).tolist(), [0, 2, 1, 3, 4, 6, 5, 7])
+
+
+class Encoders(Case):
+    """BERT and its like (lib/bert.py)."""
+
+    def keys(self, folder, *arguments):
+        reader, _ = self.converted(folder, "--type", "f32", *arguments)
+        return {k: f.contents() for k, f in reader.fields.items()}
+
+    def test_every_tensor_is_there_under_one_name(self):
+        for name in ("bert", "bert-classifier", "distilbert", "roberta"):
+            source = Tensors([GOLDEN / name / "model.safetensors"])
+            values = [source.load(n) for n in source.names()]
+            reader = gguf.GGUFReader(ROOT / f"models/tiny/{name}.gguf")
+            self.assertEqual(len(reader.tensors), len(values), name)
+            for t in reader.tensors:
+                data = t.data
+                if name == "roberta" and t.name == "position_embd.weight":  # the padding id's rows are left out
+                    self.assertTrue(any(np.array_equal(v[2:], data) for v in values if len(v) == 64))
+                else:
+                    self.assertTrue(any(v.shape == data.shape and np.array_equal(v, data) for v in values), t.name)
+
+    def test_positions_after_the_padding_id(self):
+        self.assertEqual(self.keys(self.model("roberta"))["bert.context_length"], 62)
+        path = self.folder / "model/config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"pad_token_id": 99}))
+        self.refused(self.folder / "model", "64 rows, and the first 100 are left out")
+
+    def test_old_names_of_norms(self):
+        folder = self.model("bert")
+        source = Tensors([folder / "model.safetensors"])
+        old = {n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): ("F32", source.load(n))
+               for n in source.names()}
+        save(folder / "model.safetensors", old)
+        out, done = self.convert(folder, "--type", "f32", "--name", "bert")
+        self.assertEqual((done.returncode, out.read_bytes()), (0, (ROOT / "models/tiny/bert.gguf").read_bytes()), done.stderr)
+        name = "bert.embeddings.LayerNorm.weight"
+        save(folder / "model.safetensors", old | {name: ("F32", source.load(name))})
+        self.refused(folder, "both are embeddings.LayerNorm.weight")
+
+    def test_sentence_transformers_folder(self):
+        folder = self.model("bert", architectures=["BertModel"])
+        source = Tensors([folder / "model.safetensors"])
+        bare = {n.removeprefix("bert."): ("F32", source.load(n)) for n in source.names() if n.startswith("bert.")}
+        pooler = {"pooler.dense.weight": ("F32", np.zeros((48, 48), np.float32)), "pooler.dense.bias": ("F32", np.zeros(48, np.float32))}
+        save(folder / "model.safetensors", bare | pooler)
+        self.assertNotIn("bert.pooling_type", self.keys(folder))
+        modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"}
+                   for path, kind in (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))]
+        (folder / "modules.json").write_text(json.dumps(modules))
+        (folder / "1_Pooling").mkdir()
+        for number, name in ((1, "mean_tokens"), (2, "cls_token"), (3, "lasttoken")):
+            (folder / "1_Pooling/config.json").write_text(json.dumps({f"pooling_mode_{name}": True, "pooling_mode_max_tokens": False}))
+            keys = self.keys(folder)
+            self.assertEqual((keys["bert.pooling_type"], keys["loquat.embedding.normalize"], keys["loquat.task"]), (number, True, "embed"))
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_max_tokens": True}))
+        self.refused(folder, "asks for pooling_mode_max_tokens")
+        (folder / "modules.json").write_text(json.dumps([*modules, {"path": "3", "type": "x.Dense"}]))
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+        self.refused(folder, "has a module Dense")
+
+    def test_labels(self):
+        keys = self.keys(self.model("bert-classifier", id2label={"0": "no", "1": "yes", "2": "maybe"}))
+        self.assertEqual((keys["bert.classifier.output_labels"], keys["bert.classifier.problem"], keys["loquat.task"]),
+                         (["no", "yes", "maybe"], "single_label", "classify"))
+
+    def test_refusals(self):
+        self.refused(self.model("bert", hidden_act="mish"), "activation 'mish' is not known")
+        path = self.folder / "model/config.json"
+        config = json.loads((GOLDEN / "bert/config.json").read_text())
+        for changes, pattern in (({"position_embedding_type": "relative_key"}, "relative_key"), ({"is_decoder": True}, "is_decoder"),
+                                 ({"architectures": ["BertForTokenClassification"]}, "no tensor classifier.weight")):
+            path.write_text(json.dumps(config | changes))
+            self.refused(self.folder / "model", pattern)
 
 
 class Refusals(Case):
