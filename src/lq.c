@@ -135,9 +135,9 @@ void lq_model_close(lq_model *m) {
 }
 
 unsigned lq_model_tasks(const lq_model *m) {
-  unsigned t = LQ_TASK_GENERATE;
+  unsigned t = m->weights.hp.n_dec ? LQ_TASK_GENERATE : 0;
   if (m->weights.arch->family == LQ_DECODER_ONLY && m->tok) t |= LQ_TASK_CHAT;
-  if (m->weights.arch->family == LQ_ENCODER_DECODER) t |= LQ_TASK_ENCODE;
+  if (m->weights.hp.n_enc) t |= LQ_TASK_ENCODE;
   return m->n_languages ? t | LQ_TASK_TRANSLATE : t;
 }
 

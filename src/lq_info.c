@@ -103,7 +103,7 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
   add_num(b, "file_bytes", m->gguf.n_bytes);
   lq_buf_printf(b, ",\"quantisation\":\"%s\"", main_type(&m->gguf));
   if (hp->n_enc) add_num(b, "encoder_layers", hp->n_enc);
-  add_num(b, "layers", hp->n_dec);
+  if (hp->n_dec) add_num(b, "layers", hp->n_dec);
   add_num(b, "width", hp->d_model);
   add_num(b, "feed_forward", hp->d_ff);
   add_num(b, "heads", hp->n_head);

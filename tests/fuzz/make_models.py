@@ -168,7 +168,7 @@ def files():
         lie(f"rope_base_{name}", llama, {"rope": f32("llama.rope.freq_base", v)})
     lie("rope_dims_odd", llama, {"rot": u32("llama.rope.dimension_count", 3)})
     lie("rope_dims_huge", llama, {"rot": u32("llama.rope.dimension_count", 2**31)})
-    lie("rope_yarn", llama, {"s": string("llama.rope.scaling.type", "yarn")})
+    lie("rope_longrope", llama, {"s": string("llama.rope.scaling.type", "longrope")})
     lie("rope_scale_0", llama, {"s": string("llama.rope.scaling.type", "linear"), "f": f32("llama.rope.scaling.factor", 0)})
     lie("rope_freqs_0", llama, tensors={"rope_freqs.weight": (0, [2], bytes(8))})
     lie("vocab_other", llama, {"v": u32("llama.vocab_size", 13)})

@@ -40,7 +40,7 @@ static const struct { const char *file; lq_status status; const char *words; } h
     {"rope_base_negative", LQ_E_FORMAT, "rope.freq_base is -1"},
     {"rope_dims_odd", LQ_E_FORMAT, "must be even"},
     {"rope_dims_huge", LQ_E_FORMAT, "2147483648"},
-    {"rope_yarn", LQ_E_UNSUPPORTED, "\"yarn\""},
+    {"rope_longrope", LQ_E_UNSUPPORTED, "\"longrope\""},
     {"rope_scale_0", LQ_E_FORMAT, "rope.scaling.factor is 0"},
     {"rope_freqs_0", LQ_E_FORMAT, "rope_freqs.weight[0]"},
     {"buckets_1", LQ_E_FORMAT, "relative_buckets_count is 1"},
