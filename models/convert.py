@@ -5,15 +5,14 @@
 
 DIR holds config.json, model.safetensors (or its shards and index) and, for models that take text, spiece.model or tokenizer.json;
 without tokenizer files the result takes ids only. Needs the packages gguf and numpy. Keys beyond llama.cpp's are described in
-lib/pairs.py and lib/decoders.py, and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
+lib/pairs.py, lib/decoders.py, lib/bert.py and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from lib import families
-from lib.arch import plan
+from lib import arch as archs
 from lib.checkpoint import open_folder
 from lib.errors import ConvertError
 from lib.tokenizer import first, open_tokenizer, translation_languages
@@ -52,15 +51,15 @@ def convert(args):
     find_type(args.type)
     folder = Path(args.folder)
     config, generation, tensors = open_folder(folder)
-    arch = families.find(config)
+    arch = archs.find(config)
     name = arch.name(config)
     keys = arch.keys(config)
-    planned = plan(arch, config, tensors)
+    planned = archs.plan(arch, config, tensors)
     vocab = None if args.no_tokenizer else open_tokenizer(folder, config)
     general = {"name": args.name or folder.resolve().name, "license": args.license, "description": args.description,
                "source.url": args.source}
     metadata = {f"general.{key}": value for key, value in general.items() if value}
-    metadata |= {f"{name}.{key}": value for key, value in keys.items()}
+    metadata |= {f"{name}.{key}": value for key, value in keys.items()} | arch.side(folder, config)
     metadata |= generation_keys(generation, config, vocab is not None)
     if arch.encoder_decoder:
         metadata |= translation_keys(vocab, [c for c in args.languages.split(",") if c])

@@ -1,4 +1,5 @@
-"""What an architecture is to the converter: its GGUF keys and a table of tensor names. The families stand in families.py.
+"""The table of architectures and its use: a checkpoint -> the tensors to write. A new family is one more Arch in decoders.py, pairs.py or
+bert.py (models/README.md).
 
 Key and tensor names are llama.cpp's where it has the architecture; keys beside them are ours: they say what llama.cpp leaves to its code.
 """
@@ -8,58 +9,20 @@ from typing import Callable
 
 import numpy as np
 
+from . import bert, decoders, pairs
 from .errors import ConvertError
 
-ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
-               "gelu_fast": "gelu_tanh", "quick_gelu": "quick_gelu"}
+ARCHS = (*pairs.ARCHS, *decoders.ARCHS, *bert.ARCHS)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One tensor, or one per layer where the names hold {b}."""
-
-    hf: str
-    gguf: str
-    optional: bool = False  # absent in some checkpoints: left out then
-    f32: bool = False       # never quantised (a 1-D tensor never is)
-    change: Callable = None  # (array, config) -> the array to write
-
-
-@dataclass(frozen=True)
-class Arch:
-    classes: tuple                      # Hugging Face class names
-    name: Callable                      # config -> general.architecture
-    keys: Callable                      # config -> {key suffix: value}
-    stacks: tuple                       # (rows, config -> layers); layers None for rows outside the stacks
-    ignore: tuple = ()                  # Hugging Face tensors that repeat others or are constants, by how their names end
-    tied: Callable = lambda config: False  # config -> True: `head` is not written
-    head: str = "lm_head.weight"
-    prefix: str = ""                    # of Hugging Face names; older checkpoints are without
-    extra: Callable = lambda config: {}  # config -> {gguf name: computed float32 tensor}
-    encoder_decoder: bool = False
-
-
-def need(config, *names):
-    """The first of the settings `names` that config.json has."""
-    for name in names:
-        if config.get(name) is not None:
-            return config[name]
-    raise ConvertError(f"config.json has no {names[0]}")
-
-
-def activation(config, *names):
-    """The engine's name of an activation."""
-    given = need(config, *names)
-    if given not in ACTIVATIONS:
-        raise ConvertError(f"{names[0]} {given!r} is not known; known are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[given]
-
-
-def refuse(config, **harmless):
-    """Raises ConvertError when a setting has another value than the harmless one or none at all."""
-    for name, value in harmless.items():
-        if config.get(name) not in (None, value):
-            raise ConvertError(f"config.json has {name} = {config[name]!r}, which is not supported")
+def find(config):
+    """The Arch of a config.json."""
+    classes = config.get("architectures") or ["(none)"]
+    for arch in ARCHS:
+        if classes[0] in arch.classes:
+            return arch
+    known = ", ".join(c for arch in ARCHS for c in arch.classes)
+    raise ConvertError(f"architecture {classes[0]} is not known; known are {known}")
 
 
 @dataclass
@@ -72,9 +35,30 @@ class Planned:
     f32: bool = False
 
 
+class Renamed:
+    """The tensors of a checkpoint under other names."""
+
+    def __init__(self, tensors, rename):
+        self._tensors, self._names = tensors, {}
+        for name in tensors.names():
+            if self._names.setdefault(rename(name), name) != name:
+                raise ConvertError(f"tensors {self._names[rename(name)]} and {name} both are {rename(name)}")
+
+    def names(self):
+        return self._names.keys()
+
+    def shape(self, name):
+        return self._tensors.shape(self._names[name])
+
+    def load(self, name):
+        return self._tensors.load(self._names[name])
+
+
 def plan(arch, config, tensors):
     """Every tensor to write, in order. Missing and left-over tensors are errors that name them."""
     planned, used = [], set()
+    if arch.rename:
+        tensors = Renamed(tensors, arch.rename)
     for rows, layers in arch.stacks:
         for b in range(layers(config) if layers else 1):
             planned += [p for row in rows if (p := plan_row(row, b, arch, config, tensors, used))]
@@ -94,17 +78,19 @@ def plan(arch, config, tensors):
 
 def plan_row(row, b, arch, config, tensors, used):
     hf, gguf = row.hf.format(b=b), row.gguf.format(b=b)
-    if hf not in tensors.names():
-        hf = hf.removeprefix(arch.prefix)
     if row.hf == arch.head and arch.tied(config):
         used.add(hf)
         return None
     if hf not in tensors.names():
         if row.optional:
             return None
-        raise ConvertError(f"the checkpoint has no tensor {row.hf.format(b=b)}")
+        raise ConvertError(f"the checkpoint has no tensor {hf}")
     used.add(hf)
     shape = tuple(tensors.shape(hf))
+    if row.skip and (first := row.skip(config)):
+        if first >= shape[0]:
+            raise ConvertError(f"tensor {hf} has {shape[0]} rows, and the first {first} are left out")
+        return Planned(gguf, (shape[0] - first, *shape[1:]), lambda: tensors.load(hf)[first:], row.f32)
     if not row.change:
         return Planned(gguf, shape, lambda: tensors.load(hf), row.f32)
     try:

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from .arch import Arch, Row, activation, need, refuse
 from .errors import ConvertError
+from .table import Arch, Row, activation, need, refuse
 
 # ---- positions ----------------------------------------------------------------------------------
 
@@ -203,10 +203,15 @@ def both(hf, gguf, optional_bias=False, change=None):
                 change=change if part == "weight" or change is not turned else None) for part in ("weight", "bias")]
 
 
+def prefixed(name):
+    """Some checkpoints leave the first part of the names out."""
+    return name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+
+
 def plain_arch(name, cls, keys, before, layer, layers, after, **more):
     """A family whose names begin with transformer. and whose head is tied."""
     return Arch(
-        classes=(cls,), name=lambda config: name, keys=keys, prefix="transformer.",
+        classes=(cls,), name=lambda config: name, keys=keys, rename=prefixed,
         stacks=((before, None), (layer, lambda c: need(c, *layers)), ((*after, Row("lm_head.weight", "output.weight")), None)),
         tied=lambda config: config.get("tie_word_embeddings", True) is not False, **more)
 
@@ -266,7 +271,7 @@ MPT = plain_arch(
         ("ffn.down_proj", "ffn_down"))],
     ["n_layers"], [Row("transformer.norm_f.weight", "output_norm.weight")])
 
-DECODERS = (
+ARCHS = (
     llama_arch("llama", "LlamaForCausalLM", "MistralForCausalLM", permute=True),
     llama_arch("qwen2", "Qwen2ForCausalLM"),
     llama_arch("qwen3", "Qwen3ForCausalLM", qk_norm=True),

@@ -4,8 +4,8 @@ Ours beside llama.cpp's keys: t5.attention.relative_max_distance, t5.feed_forwar
 which llama.cpp leaves to its code.
 """
 
-from .arch import Arch, Row, need
 from .errors import ConvertError
+from .table import Arch, Row, need
 
 T5_ACTIVATIONS = {"relu": "relu", "gelu_new": "gelu_tanh", "gated-gelu": "gelu_tanh", "gated-silu": "silu"}
 
@@ -77,4 +77,4 @@ T5 = Arch(
     encoder_decoder=True,
 )
 
-PAIRS = (T5,)
+ARCHS = (T5,)

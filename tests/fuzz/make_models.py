@@ -212,7 +212,7 @@ def files():
     lie("tok_scores_short", pair, {"scores": f32s("tokenizer.ggml.scores", [0.0] * 3)})
     lie("tok_scores_nan", pair, {"scores": f32s("tokenizer.ggml.scores", [nan] * 12)})
     lie("tok_types_wild", pair, {"types": i32s("tokenizer.ggml.token_type", [77] * 12)})
-    lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "bert")})
+    lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "rwkv")})
     lie("tok_charsmap_wild", pair, {"map": array("tokenizer.ggml.precompiled_charsmap", 0, 64, b"\xff\xff\xff\x7f" * 16)})
     lie("tok_byte_minus_1", pair, {"pieces": strings("tokenizer.ggml.tokens", ["<0x-1>"] * 12), "types": i32s("tokenizer.ggml.token_type", [6] * 12)})
     chat = {"tok": string("tokenizer.ggml.model", "gpt2"), "pieces": strings("tokenizer.ggml.tokens", ["<s>", "a", "b", "ab", "Ċ", "Ġ", "c", "d",

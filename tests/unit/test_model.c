@@ -76,7 +76,7 @@ static const struct { const char *file; lq_status status; const char *words; } h
     {"language_pattern", LQ_E_FORMAT, "no token for the language \"en\""},
     {"language_pattern_long", LQ_E_FORMAT, "no token for the language \"en\""},
     /* tokenizers: element types, lengths, byte tokens, charsmap indices */
-    {"tok_model_unknown", LQ_E_UNSUPPORTED, "\"bert\""},
+    {"tok_model_unknown", LQ_E_UNSUPPORTED, "\"rwkv\""},
     {"tok_scores_short", LQ_E_FORMAT, "12 tokens"},
     {"tok_scores_nan", LQ_E_FORMAT, "scores[0]"},
     {"tok_types_wild", LQ_E_FORMAT, "token_type[0] is 77"},
