@@ -27,7 +27,7 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
-DECODERS = ("llama-gqa", "qwen2", "gpt2", "bloom-alibi", "mpt-alibi")
+DECODERS = sorted(path.parent.name for path in GOLDEN.glob("*/layers.safetensors"))
 LONGEST = 64      # new tokens of the recorded translations
 HALF = 0.02       # scores recorded in float16, of size up to 32
 
@@ -126,6 +126,10 @@ def decoder_case(report, engine, name):
         if what == "logits":
             state = tensors.load("hidden_after_embedding")[0]
             close(report, engine, f"{name} embedding", probed["dec.0.in"], state, TOLERANCE, (model, ids, None))
+            layers = Tensors([GOLDEN / name / "layers.safetensors"]).load("layers")
+            worst = [largest(probed[f"dec.{i}.out"], layers[i]) for i in range(len(layers))]
+            bad = next((f": the first that differs is {i}, by {x:.2e}" for i, x in enumerate(worst) if x > TOLERANCE), "")
+            report.check(not bad, f"{name} {len(layers)} layers: largest difference {max(worst):.2e}, allowed {TOLERANCE:.0e}{bad}")
             last = next(x for n, x in reversed(probed.items()) if n.startswith("dec.") and n.endswith(".norm"))
             close(report, engine, f"{name} last hidden state", last, tensors.load("hidden_last")[0][-len(last):], TOLERANCE, (model, ids, None))
     forced = expected["greedyForcedIds"][0]
