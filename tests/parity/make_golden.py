@@ -34,7 +34,7 @@ FAMILIES = {
     "llama-dynamic": ("LlamaConfig", COMMON | {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}}),
     "gemma": ("GemmaConfig", GEMMA | {"num_key_value_heads": 1}),
     "gemma2": ("Gemma2Config", GEMMA | {"sliding_window": 12, "num_hidden_layers": 4, "query_pre_attn_scalar": 8, "attn_logit_softcapping": 2.0,
-                                        "final_logit_softcapping": 0.7}),
+                                        "final_logit_softcapping": 1.5}),
     "phi3": ("Phi3Config", COMMON | {"sliding_window": 12, "partial_rotary_factor": 0.5, "original_max_position_embeddings": 96}),
     "falcon": ("FalconConfig", {**COMMON, "ffn_hidden_size": 128, "multi_query": True, "parallel_attn": True, "bias": False, "alibi": False,
                                 "new_decoder_architecture": False, "tie_word_embeddings": True}),
@@ -59,7 +59,8 @@ def random_weights(model, seed):
             p.data = x * (embed if "embed" in name else 1.2 * p.shape[1] ** -0.5)
     for name, p in model.named_parameters():
         if name in ("model.norm.weight", "transformer.ln_f.weight"):
-            p.data = p.data.abs() * torch.sign(torch.randn(p.shape, generator=draw)) * 2 + p.data
+            sign = torch.sign(torch.randn(p.shape, generator=draw))
+            p.data = sign * (1 + p.data.abs()) - 1 if "gemma" in model.config.model_type else p.data.abs() * sign * 2 + p.data
     return model.eval()
 
 
