@@ -152,7 +152,7 @@ def side_keys(folder, config):
             wanted = [name for name, on in mode.items() if name.startswith("pooling_mode_") and on is True]
             if len(wanted) != 1 or wanted[0] not in POOLING:
                 raise ConvertError(f"{module['path']}/config.json asks for {' and '.join(wanted) or 'no pooling'}; one of {', '.join(POOLING)} is known")
-            keys["bert.pooling_type"] = POOLING[wanted[0]]
+            keys |= {"bert.pooling_type": POOLING[wanted[0]], "loquat.embedding.normalize": False}
         elif kind == "Normalize":
             keys["loquat.embedding.normalize"] = True
         elif kind != "Transformer":

@@ -24,6 +24,7 @@ typedef struct option {
 #define NO_FIELD(NAME) 0, (NAME)
 enum {
   WITH_MODEL = 0xffff & ~(LQ_CMD_INFO | LQ_CMD_QUANTIZE),
+  ENCODERS = LQ_CMD_EMBED | LQ_CMD_RANK | LQ_CMD_FILL_MASK | LQ_CMD_CLASSIFY,
   WITH_SESSION = WITH_MODEL & ~(LQ_CMD_TOKENIZE | LQ_CMD_DETOKENIZE)
 };
 
@@ -34,10 +35,16 @@ static const option options[] = {
     {"parallel", 0, NUMBER, LQ_CMD_TRANSLATE, AT(parallel), "N", "sentences at once (8)"},
     {"source-length", 0, NUMBER, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE, AT(source), "N", "longest source in tokens, encoder-decoders (512)"},
     {"prompt", 'p', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE, AT(prompt), "TEXT", "the text to work on"},
-    {"file", 'f', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_TOKENIZE, AT(file), "FILE", "read the text from a file, - = standard input"},
+    {"file", 'f', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_TOKENIZE | (ENCODERS & ~LQ_CMD_FILL_MASK), AT(file), "FILE", "read the text from a file, - = standard input"},
     {"ids", 0, TEXT, LQ_CMD_GENERATE | LQ_CMD_LOGITS, AT(ids), "1,2,3", "token ids to start from; generate then prints ids"},
+    {"ids", 0, TEXT, LQ_CMD_EMBED | LQ_CMD_CLASSIFY, AT(ids), "1,2,3", "token ids, special ones in place, instead of a text"},
+    {"types", 0, TEXT, LQ_CMD_LOGITS | LQ_CMD_EMBED | LQ_CMD_CLASSIFY, AT(types), "0,0,1", "a token type for each of the --ids (0)"},
+    {"pooling", 0, TEXT, LQ_CMD_EMBED | LQ_CMD_RANK, AT(pooling), "HOW", "mean of all tokens' states, cls = the first's, last (the model's own)"},
+    {"normalize", 0, FLAG, LQ_CMD_EMBED, AT(normalize), NULL, "vectors of length 1"},
+    {"no-normalize", 0, FLAG, LQ_CMD_EMBED, AT(no_normalize), NULL, "vectors as they are"},
+    {"pair", 0, TEXT, LQ_CMD_CLASSIFY, AT(pair), "TEXT", "the second text of a pair"},
     {"decoder-ids", 0, TEXT, LQ_CMD_LOGITS, AT(decoder_ids), "0,5", "target ids so far, encoder-decoders"},
-    {"top", 0, NUMBER, LQ_CMD_LOGITS, AT(top), "N", "only the N best, with their text"},
+    {"top", 0, NUMBER, LQ_CMD_LOGITS | (ENCODERS & ~LQ_CMD_EMBED), AT(top), "N", "only the N best (logits: with their text; fill-mask: 5)"},
     {"probe", 0, TEXT, LQ_CMD_LOGITS, AT(probe), "DIR", "write every inner tensor as DIR/NAME.f32, and DIR/index.json"},
     {"system", 0, TEXT, LQ_CMD_CHAT, AT(system), "TEXT", "the system message"},
     {"no-special", 0, FLAG, LQ_CMD_TOKENIZE, AT(no_special), NULL, "add no BOS or EOS"},
@@ -48,10 +55,10 @@ static const option options[] = {
     {"repetitions", 'r', NUMBER, LQ_CMD_BENCH, AT(repetitions), "N", "runs of each; the median counts (3)"},
     {"threads", 't', TEXT, LQ_CMD_BENCH, AT(thread_list), "1,2", "thread counts to try, one after another"},
     {"threads", 't', NUMBER, WITH_SESSION & ~LQ_CMD_BENCH, AT(threads), "N", "threads (as many as the machine has, at most 8)"},
-    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS)) | LQ_CMD_INFO, AT(context), "N", "positions kept in memory (the model's, at most 2048; perplexity 512)"},
-    {"batch-size", 'b', NUMBER, WITH_SESSION & ~LQ_CMD_LOGITS, AT(batch), "N", "prompt tokens in one step (128)"},
+    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS | ENCODERS)) | LQ_CMD_INFO, AT(context), "N", "positions kept in memory (the model's, at most 2048; perplexity 512)"},
+    {"batch-size", 'b', NUMBER, WITH_SESSION & ~(LQ_CMD_LOGITS | ENCODERS), AT(batch), "N", "prompt tokens in one step (128)"},
     {"kernels", 0, TEXT, WITH_SESSION | LQ_CMD_INFO, AT(kernels), "NAME", "use this kernel table, such as ref or avx2"},
-    {"json", 0, FLAG, LQ_CMD_GENERATE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO | LQ_CMD_BENCH | LQ_CMD_PERPLEXITY, AT(json), NULL, "print one JSON value"},
+    {"json", 0, FLAG, LQ_CMD_GENERATE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO | LQ_CMD_BENCH | LQ_CMD_PERPLEXITY | (ENCODERS & ~LQ_CMD_EMBED), AT(json), NULL, "print one JSON value"},
     {"verbose", 'v', FLAG, LQ_CMD_STREAMS | LQ_CMD_QUANTIZE | LQ_CMD_PERPLEXITY, AT(verbose), NULL, "say more on standard error (quantize: each tensor's error)"},
     {"help", 'h', FLAG, 0xffff, AT(help), NULL, "this help"},
     {"stop", 'r', STOP, LQ_CMD_STREAMS, NO_FIELD(NULL), "TEXT", "stop at this text; may be given again"},

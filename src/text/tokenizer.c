@@ -200,6 +200,8 @@ int32_t lq_tok_eos(const lq_tokenizer *t) { return t->eos; }
 int32_t lq_tok_pad(const lq_tokenizer *t) { return t->pad; }
 int32_t lq_tok_unk(const lq_tokenizer *t) { return t->unk; }
 int32_t lq_tok_mask(const lq_tokenizer *t) { return t->mask; }
+bool lq_tok_adds_bos(const lq_tokenizer *t) { return t->add_bos; }
+bool lq_tok_adds_eos(const lq_tokenizer *t) { return t->add_eos; }
 
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id) {
   static const char *const names[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|endoftext|>", "<|end|>"};
