@@ -5,7 +5,7 @@
 
 DIR holds config.json, model.safetensors (or its shards and index) and, for models that take text, spiece.model or tokenizer.json;
 without tokenizer files the result takes ids only. Needs the packages gguf and numpy. Keys beyond llama.cpp's are described in
-lib/arch.py (t5.*), lib/bert.py and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
+lib/pairs.py, lib/decoders.py, lib/bert.py and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
 """
 
 import argparse

@@ -118,6 +118,20 @@ lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *pa
   return LQ_OK;
 }
 
+lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err) {
+  lq_arena a;
+  const lq_gguf_kv *languages = NULL;
+  lq_arena_growing(&a, 1 << 16);
+  lq_model *m = LQ_TAKE(&a, lq_model, 1);
+  lq_status s = m ? lq_gguf_open_head(&m->gguf, head, n_head, n_bytes, &a, err) : lq_fail(err, LQ_E_NOMEM, "no memory to read a model's head");
+  if (s == LQ_OK) s = lq_weights_shape(&m->weights, &m->gguf, err);
+  if (s == LQ_OK) s = lq_gguf_array(&m->gguf, "loquat.languages", LQ_GT_STRING, &languages, err);
+  if (s == LQ_OK) s = lq_session_bytes(m, params, &out->session_bytes, err);
+  if (s == LQ_OK) out->translates = languages && m->weights.arch->family == LQ_ENCODER_DECODER;
+  lq_arena_free(&a);
+  return s;
+}
+
 lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err) {
   lq_file f;
   LQ_TRY(lq_file_open(&f, path, err));

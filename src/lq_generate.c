@@ -136,9 +136,20 @@ static size_t held_back(const lq_gen *g, const char *p, size_t n) {
   return most;
 }
 
+/* Drops text that was handed out, so that a long answer takes no more memory than a short one. */
+static void forget_shown(lq_slot *slot) {
+  if (slot->shown < 4096) return;
+  slot->text.n -= slot->shown;
+  memmove(slot->text.p, slot->text.p + slot->shown, slot->text.n);
+  for (uint32_t i = slot->n_out - 1; i < slot->n_tokens; i++) /* the last one handed out, too: it says what is settled */
+    slot->tokens[i].text_end = slot->tokens[i].text_end > slot->shown ? slot->tokens[i].text_end - slot->shown : 0;
+  slot->shown = 0;
+}
+
 static lq_status slot_push(lq_session *s, lq_slot *slot, int32_t id, float logprob, lq_error *err) {
   const lq_gen *g = &s->gen;
   bool eos = is_eos(g, id);
+  forget_shown(slot);
   size_t settled = slot->n_tokens ? slot->tokens[slot->n_tokens - 1].text_end : 0;
   slot->n_new++;
   s->counters.generated_tokens++;

@@ -57,7 +57,7 @@ typedef struct lq_slot {
   enum lq_finish finish;
   lq_rng rng;
   lq_stream stream;
-  lq_buf text;       /* all text so far; held back from `shown` on while it may begin a stop string */
+  lq_buf text;       /* the last of the text; held back from `shown` on while it may begin a stop string */
   uint32_t shown;
   lq_token *tokens;  /* [n_ctx] */
   uint32_t n_tokens, n_out; /* n_out of them handed out */

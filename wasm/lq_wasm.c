@@ -13,6 +13,8 @@ typedef struct lqw {
   lq_buf out;
 } lqw;
 
+#define TRANSLATED_AT_ONCE 4 /* sentences, unless n_seq says otherwise */
+
 enum { MODE_TEXT, MODE_CHAT, MODE_TRANSLATE, MODE_IDS, MODE_COUNT };
 static const char *const mode_names[MODE_COUNT] = {"text", "chat", "translate", "ids"};
 static const char *const finish_names[] = {"none", "eos", "stop", "length", "context"};
@@ -74,10 +76,24 @@ int lqw_open(lqw *h, void *bytes, size_t n, int threads, const char *kernels) {
   return (int)lq_model_open(bytes, n, &p, &h->model, &h->error);
 }
 
-/* 0 = default, as in lq_session_params; a model that translates takes four sentences at once. Leaves {"bytes": N}, what the session takes. */
+/* 0 = default, as in lq_session_params; a model that translates takes several sentences at once. */
 static lq_session_params params(const lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
-  if (n_seq == 0 && (lq_model_tasks(h->model) & LQ_TASK_TRANSLATE)) n_seq = 4;
+  if (n_seq == 0 && (lq_model_tasks(h->model) & LQ_TASK_TRANSLATE)) n_seq = TRANSLATED_AT_ONCE;
   return (lq_session_params){.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+}
+
+/* From a file's first bytes: {"weights": its bytes, "session": N}, what loading it will take. n_bytes is a double: a file may pass 4 GB. */
+int lqw_plan(lqw *h, void *head, size_t n_head, double n_bytes, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
+  lq_session_params p = {.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+  lq_plan plan = {0};
+  lq_status s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
+  if (s == LQ_OK && plan.translates && n_seq == 0) {
+    p.n_seq = TRANSLATED_AT_ONCE;
+    s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
+  }
+  clear(h);
+  lq_buf_printf(&h->out, "{\"weights\":%.0f,\"session\":%llu}", n_bytes, (unsigned long long)plan.session_bytes);
+  return finished(h, s);
 }
 
 int lqw_session_bytes(lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {

@@ -37,7 +37,8 @@ make_debian() {
   local new=$debian.new
   rm -rf "$new"
   mkdir -p "$cache"
-  if ! { debootstrap --variant=minbase --include=ca-certificates trixie "$new" && cp -L /etc/resolv.conf "$new/etc/resolv.conf" && give_proxy "$new" &&
+  if ! { debootstrap --variant=minbase --include=ca-certificates trixie "$new" && cp -L /etc/resolv.conf "$new/etc/resolv.conf" &&
+    give_proxy "$new" &&
     chroot "$new" apt-get update && chroot "$new" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends emscripten nodejs &&
     chroot "$new" apt-get clean; } >"$cache/trixie.log" 2>&1; then
     tail -n 5 "$cache/trixie.log" >&2

@@ -116,7 +116,12 @@ function dropping() {
   let depth = 0;
   const files = (/** @type {DragEvent} */ e) => e.dataTransfer?.types.includes('Files');
   const show = () => document.body.classList.toggle('dropping', depth > 0);
-  addEventListener('dragenter', (e) => { if (files(e)) { depth++; byId('drop').textContent = `Drop a .gguf model to open it in ${current === 'chat' ? 'Chat' : 'Translate'}`; show(); } });
+  addEventListener('dragenter', (e) => {
+    if (!files(e)) return;
+    depth++;
+    byId('drop').textContent = `Drop a .gguf model to open it in ${current === 'chat' ? 'Chat' : 'Translate'}`;
+    show();
+  });
   addEventListener('dragleave', (e) => { if (files(e)) { depth--; show(); } });
   addEventListener('dragover', (e) => { if (files(e)) e.preventDefault(); });
   addEventListener('drop', (e) => {
@@ -163,7 +168,8 @@ async function showBadge() {
   const off = !navigator.onLine || offline;
   badge.dataset.state = off ? 'offline' : shell && model ? 'ready' : 'online';
   badge.textContent = off ? 'Offline' : shell && model ? 'Works offline' : '';
-  badge.title = off ? 'There is no network, and none is needed.' : shell && model ? 'The page and a model are kept on this device: it opens and runs without a network.' : '';
+  badge.title = off ? 'There is no network, and none is needed.'
+    : shell && model ? 'The page and a model are kept on this device: it opens and runs without a network.' : '';
 }
 
 async function shellKept() {

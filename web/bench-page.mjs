@@ -11,7 +11,8 @@ const PHRASES = ['Je suis étudiant.', 'Il fait beau aujourd’hui.', 'Où est l
 const N_PREDICT = 64;
 const BUILDS = { 'relaxed-mt': 'Relaxed SIMD, threads', 'simd-mt': 'SIMD, threads', relaxed: 'Relaxed SIMD, one thread', simd: 'SIMD, one thread' };
 
-/** @typedef {{model: string, build: string, kernels: string, threads: number, loadMs: number, ttftMs: number, promptTps: number, genTps: number}} Row */
+/** @typedef {{loadMs: number, ttftMs: number, promptTps: number, genTps: number}} Speeds */
+/** @typedef {Speeds & {model: string, build: string, kernels: string, threads: number}} Row */
 
 /** @type {import('./models.mjs').Presence[]} */
 let choices = [];
@@ -21,14 +22,16 @@ const rows = [];
 let running = null;
 
 /** @param {string} text */
-const say = (text) => { byId('bench-status').textContent = text; };
+const say = (text) => {
+  byId('bench-status').textContent = text;
+};
 
 const round = (/** @type {number | null} */ x) => (x === null || !Number.isFinite(x) ? '–' : x.toFixed(x < 100 ? 1 : 0));
 
 /**
  * A chat model: a long prompt for one speed, a short one for the others. The first, unmeasured call loads and lets the browser compile.
  * @param {any} base
- * @returns {Promise<Omit<Row, 'model' | 'build' | 'kernels' | 'threads'>>}
+ * @returns {Promise<Speeds>}
  */
 async function measureGeneration(base) {
   const short = { ...base, prompt: LINE + LINE.slice(0, 40), ignoreEos: true };
@@ -40,7 +43,7 @@ async function measureGeneration(base) {
   return { loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, genTps: gen.genTps };
 }
 
-/** A translator. Its prompt speed counts the source of the batch up to the first token. @param {any} base @returns {Promise<Omit<Row, 'model' | 'build' | 'kernels' | 'threads'>>} */
+/** A translator: no prompt speed. @param {any} base @returns {Promise<Speeds>} */
 async function measureTranslation(base) {
   const { loadMs } = await runBench({ ...base, sentences: PHRASES });
   say('Translating one sentence…');
@@ -53,8 +56,16 @@ async function measureTranslation(base) {
 /** @param {Row} row */
 function show(row) {
   rows.unshift(row);
-  byId('bench-rows').prepend(el('tr', {}, el('th', { scope: 'row', text: row.model }), el('td', { text: `${row.build} (${row.kernels})` }), el('td', { text: String(row.threads) }),
-    ...[row.loadMs, row.ttftMs, row.promptTps, row.genTps].map((x) => el('td', { text: round(x) }))));
+  byId('bench-rows').prepend(
+    el(
+      'tr',
+      {},
+      el('th', { scope: 'row', text: row.model }),
+      el('td', { text: `${row.build} (${row.kernels})` }),
+      el('td', { text: String(row.threads) }),
+      ...[row.loadMs, row.ttftMs, row.promptTps, row.genTps].map((x) => el('td', { text: round(x) })),
+    ),
+  );
   byId('bench-table').hidden = byId('bench-copy').hidden = false;
 }
 
@@ -68,8 +79,13 @@ async function run() {
   say(`Loading ${entry.name}…`);
   try {
     const file = source && (await store.find(source)).file;
-    const base = { model: file ?? source?.url, threads: Number(byId('bench-threads').value) || undefined, build: byId('bench-build').value || undefined,
-      nCtx: entry.task === 'translate' ? undefined : 1024, signal: running.signal };
+    const base = {
+      model: file ?? source?.url,
+      threads: Number(byId('bench-threads').value) || undefined,
+      build: byId('bench-build').value || undefined,
+      nCtx: entry.task === 'translate' ? undefined : 1024,
+      signal: running.signal,
+    };
     const measured = await (entry.task === 'translate' ? measureTranslation(base) : measureGeneration(base));
     const { build = '', kernels = '', threads = 0 } = info() ?? {};
     show({ model: entry.name, build, kernels, threads, ...measured });
@@ -87,18 +103,25 @@ async function run() {
 
 function fillThreads() {
   const most = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 16) : 1;
-  byId('bench-threads').append(el('option', { value: '', text: 'Automatic' }),
-    ...Array.from({ length: most }, (_, i) => el('option', { value: i + 1, text: String(i + 1) })));
-  if (!globalThis.crossOriginIsolated) byId('bench-note').textContent = 'This host does not send the headers that allow threads (COOP, COEP), so one thread is measured.';
+  byId('bench-threads').append(
+    el('option', { value: '', text: 'Automatic' }),
+    ...Array.from({ length: most }, (_, i) => el('option', { value: i + 1, text: String(i + 1) })),
+  );
+  if (!globalThis.crossOriginIsolated)
+    byId('bench-note').textContent = 'This host does not send the headers that allow threads (COOP, COEP), so one thread is measured.';
 }
 
 async function start() {
   fillThreads();
-  byId('bench-build').append(el('option', { value: '', text: 'Automatic' }), ...Object.entries(BUILDS).map(([value, text]) => el('option', { value, text })));
+  byId('bench-build').append(
+    el('option', { value: '', text: 'Automatic' }),
+    ...Object.entries(BUILDS).map(([value, text]) => el('option', { value, text })),
+  );
   choices = (await presences()).filter((p) => p.stored || p.here);
   byId('bench-model').append(...choices.map((p, i) => el('option', { value: i, text: p.entry.name })));
   byId('bench-run').disabled = choices.length === 0;
-  if (!choices.length) notice(byId('bench-problem'), { text: 'There is no model on this device or this server; open one in Translate or Chat first.', kind: 'info' });
+  if (!choices.length)
+    notice(byId('bench-problem'), { text: 'There is no model on this device or this server; open one in Translate or Chat first.', kind: 'info' });
   byId('bench-form').addEventListener('submit', (/** @type {Event} */ e) => {
     e.preventDefault();
     if (running) running.abort();

@@ -51,12 +51,19 @@ export const info = () => kept?.model.info ?? null;
 async function addressOf(model) {
   if (/\.gguf($|[?#])/.test(model)) return model;
   const name = model.includes('/') ? model : `/models/${model}`;
-  const there = (/** @type {string} */ url) => fetch(url, { method: 'HEAD' }).then((r) => r.ok, () => false);
+  const there = (/** @type {string} */ url) =>
+    fetch(url, { method: 'HEAD' }).then(
+      (r) => r.ok,
+      () => false,
+    );
   for (const url of [`${name}.gguf`, `${name}/model.gguf`]) if (await there(url)) return url;
   const marian = await there(`${name}/model.bin`);
-  throw new LoquatError('LQ_E_UNSUPPORTED', marian
-    ? `the model ${model} is a Marian binary (${name}/model.bin), which this version does not run; it runs GGUF files`
-    : `there is no GGUF file for the model ${model} (looked for ${name}.gguf and ${name}/model.gguf); this version runs no other format`);
+  throw new LoquatError(
+    'LQ_E_UNSUPPORTED',
+    marian
+      ? `the model ${model} is a Marian binary (${name}/model.bin), which this version does not run; it runs GGUF files`
+      : `there is no GGUF file for the model ${model} (looked for ${name}.gguf and ${name}/model.gguf); this version runs no other format`,
+  );
 }
 
 /** @param {any} request a GenerateRequest or a TranslateRequest @returns {Promise<any>} */
@@ -99,8 +106,15 @@ async function generate(request) {
   const r = await timed(model.generate(prompt, { max_new_tokens: nPredict, ...(ignoreEos ? { min_new_tokens: nPredict } : {}), signal }));
   const [ttftMs, nGen] = [r.first - t0, r.ids.length];
   return {
-    loadMs, ttftMs, totalMs: performance.now() - t0, nPrompt: r.nPrompt, nGen, text: r.text, ids: r.ids,
-    promptTps: (r.nPrompt / ttftMs) * 1e3, genTps: nGen > 1 ? ((nGen - 1) / (r.last - r.first)) * 1e3 : null,
+    loadMs,
+    ttftMs,
+    totalMs: performance.now() - t0,
+    nPrompt: r.nPrompt,
+    nGen,
+    text: r.text,
+    ids: r.ids,
+    promptTps: (r.nPrompt / ttftMs) * 1e3,
+    genTps: nGen > 1 ? ((nGen - 1) / (r.last - r.first)) * 1e3 : null,
   };
 }
 
@@ -116,8 +130,13 @@ async function translate(request) {
   const t0 = performance.now();
   const r = await timed(model.translate(sentences.map((s) => s.replace(/\s+/g, ' ')).join('\n'), { from, to, ...exact, signal }));
   return {
-    loadMs, seconds: (performance.now() - t0) / 1e3, outputTokens: r.ids.length, ttftMs: r.first - t0,
-    genTps: r.ids.length > 1 ? ((r.ids.length - 1) / (r.last - r.first)) * 1e3 : null, texts: r.text.split('\n'), text: r.text,
+    loadMs,
+    seconds: (performance.now() - t0) / 1e3,
+    outputTokens: r.ids.length,
+    ttftMs: r.first - t0,
+    genTps: r.ids.length > 1 ? ((r.ids.length - 1) / (r.last - r.first)) * 1e3 : null,
+    texts: r.text.split('\n'),
+    text: r.text,
   };
 }
 
@@ -128,7 +147,11 @@ async function translate(request) {
  */
 export async function runEmbed(request) {
   const { model } = await ensure({ model: request.model, threads: request.threads });
-  throw new LoquatError('LQ_E_TASK', `the architecture ${model.info.architecture} gives no sentence embeddings in this version; the model is made for ${model.info.tasks.join(', ')}`);
+  throw new LoquatError(
+    'LQ_E_TASK',
+    `the architecture ${model.info.architecture} gives no sentence embeddings in this version; the model is made for ${model.info.tasks.join(', ')}`,
+  );
 }
 
-if (typeof window !== 'undefined') Object.assign(window, { runBench, runEmbed, benchReady: true, contestantInfo: () => ({ engine: 'loquat', ...info() }) });
+if (typeof window !== 'undefined')
+  Object.assign(window, { runBench, runEmbed, benchReady: true, contestantInfo: () => ({ engine: 'loquat', ...info() }) });

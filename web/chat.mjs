@@ -15,7 +15,8 @@ const NOTES = /** @type {Record<string, (n: any) => string>} */ ({
 });
 
 /**
- * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void, onSpeed: (rate: number) => void}} app
+ * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void,
+ *   onSpeed: (rate: number) => void}} app
  */
 export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   const log = byId('log');
@@ -33,7 +34,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
 
   /** @param {Message} message */
   function bubble(message) {
-    const body = el('div', { class: 'body', dir: 'auto', text: message.content });
+    const body = el('div', { class: 'body', lang: '', dir: 'auto', text: message.content }); /* in whatever language */
     const item = el('li', { class: `message ${message.role}` }, el('h3', { class: 'sr', text: message.role === 'user' ? 'You' : 'Reply' }), body);
     return { item, body };
   }
@@ -104,7 +105,9 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   function waitOver() {
     waiting = false;
     showRunning(false);
-    if (!slot.model && slot.state !== 'failed') notice(problem, { kind: 'info', text: 'Your message is kept; it needs a model to answer.', actions: [{ label: 'Choose a model', run: onChoose }, { label: 'Retry', run: answer }] });
+    if (slot.model || slot.state === 'failed') return;
+    const actions = [{ label: 'Choose a model', run: onChoose }, { label: 'Retry', run: answer }];
+    notice(problem, { kind: 'info', text: 'Your message is kept; it needs a model to answer.', actions });
   }
 
   /** @param {Message[]} conversation @param {any} options @param {AbortSignal} signal @param {(piece: any) => void} onPiece */

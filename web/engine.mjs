@@ -3,6 +3,7 @@
  *   const m = await Model.load('models/fr-en.gguf', { onProgress });
  *   for await (const piece of m.translate('Je suis étudiant', { from: 'fr', to: 'en' })) write(piece.text);
  *   m.dispose();
+ * Model.estimate(source) says beforehand what a model will take.
  *
  * Requests run one after another, in the order in which they were made; tokenize() and the like answer in between. A stream works ahead of
  * its reader by at most AHEAD pieces, then waits. Leaving a `for await` loop, cancelling the stream or aborting its signal stops the work
@@ -113,8 +114,21 @@ async function sourceOf(source) {
   }
 }
 
+const HEAD = 1 << 26; // more than any model's head
+
+/** @param {Record<string, any>} options what is left of them */
+function sessionOf({ nCtx = 0, nSrc = 0, nSeq = 0, nBatch = 0, ...rest }) {
+  const unknown = Object.keys(rest)[0];
+  if (unknown) throw new LoquatError('LQ_E_OPTION', `a model is not loaded with an option "${unknown}"`);
+  const session = { nCtx, nSrc, nSeq, nBatch };
+  for (const [name, n] of Object.entries(session))
+    if (!Number.isInteger(n) || n < 0 || n > 2 ** 31) throw new LoquatError('LQ_E_OPTION', `${name} is ${n}; it must be a whole number`);
+  return session;
+}
+
 /** Options as JSON; what JSON would drop in silence is kept, so that the engine refuses it by name. @param {any} options */
-const optionsText = (options) => JSON.stringify(options, (_key, v) => (typeof v === 'function' || typeof v === 'bigint' || (typeof v === 'number' && !Number.isFinite(v)) ? String(v) : v));
+const optionsText = (options) => JSON.stringify(options, (_key, v) =>
+  (typeof v === 'function' || typeof v === 'bigint' || (typeof v === 'number' && !Number.isFinite(v)) ? String(v) : v));
 
 export class Model {
   /** @type {Map<number, {resolve: (v: any) => void, reject: (e: any) => void, onPiece?: (p: Piece) => void}>} */
@@ -134,36 +148,63 @@ export class Model {
    * @returns {Promise<Model>}
    */
   static async load(source, options = {}) {
-    const { signal, onProgress, threads = 0, nCtx = 0, nSrc = 0, nSeq = 0, nBatch = 0, build = '', kernels = '', ...rest } = options;
-    const unknown = Object.keys(rest)[0];
-    if (unknown) throw new LoquatError('LQ_E_OPTION', `Model.load has no option "${unknown}"`);
-    for (const [name, n] of Object.entries({ nCtx, nSrc, nSeq, nBatch }))
-      if (!Number.isInteger(n) || n < 0 || n > 2 ** 31) throw new LoquatError('LQ_E_OPTION', `${name} is ${n}; it must be a whole number`);
-    if (signal?.aborted) throw reasonOf(signal);
+    const { signal, onProgress, threads = 0, build = '', kernels = '', ...rest } = options;
+    const session = sessionOf(rest);
     const from = await sourceOf(source);
     const m = new Model();
     m.#onProgress = onProgress;
-    const stop = () => m.#close(reasonOf(signal));
-    signal?.addEventListener('abort', stop, { once: true });
-    try {
-      m.#worker = await startWorker((d) => m.#receive(d), (why) => m.#close(new LoquatError('LQ_E_TRAP', `the engine stopped unexpectedly (${why}); load the model again`)));
-      m.info = await m.#call({ op: 'load', source: from, threads, build, kernels, session: { nCtx, nSrc, nSeq, nBatch } },
-        from instanceof ArrayBuffer ? [from] : []);
-    } catch (e) {
-      m.#close(e);
-      throw e;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-    }
+    m.info = await m.#first({ op: 'load', source: from, threads, build, kernels, session }, signal, from instanceof ArrayBuffer ? [from] : []);
     return m;
   }
 
   /**
+   * What a model will take once loaded, in bytes, from the head of its file: nothing else is fetched, and a buffer stays as it is.
+   * @param {string | URL | Blob | ArrayBuffer | ArrayBufferView} source
+   * @param {Pick<LoadOptions, 'signal' | 'nCtx' | 'nSrc' | 'nSeq' | 'nBatch'>} [options]
+   * @returns {Promise<{weights: number, session: number, total: number}>}
+   */
+  static async estimate(source, options = {}) {
+    const { signal, ...rest } = options;
+    const session = sessionOf(rest);
+    const bytes = source instanceof ArrayBuffer ? new Uint8Array(source)
+      : ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : null;
+    const from = bytes ? bytes.slice(0, HEAD).buffer : await sourceOf(source);
+    const m = new Model();
+    try {
+      return await m.#first({ op: 'estimate', source: from, size: bytes?.length ?? 0, session }, signal);
+    } finally {
+      m.dispose();
+    }
+  }
+
+  /** Starts the worker and makes the first call. @param {any} call @param {AbortSignal} [signal] @param {any[]} [transfer] */
+  async #first(call, signal, transfer = []) {
+    if (signal?.aborted) throw reasonOf(signal);
+    const stop = () => this.#close(reasonOf(signal));
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const worker = await startWorker((d) => this.#receive(d), (why) =>
+        this.#close(new LoquatError('LQ_E_TRAP', `the engine stopped unexpectedly (${why}); load the model again`)));
+      this.#worker = worker;
+      if (this.#closed) worker.terminate(); // aborted while it started
+      return await this.#call(call, transfer);
+    } catch (e) {
+      this.#close(e);
+      throw e;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /**
    * @param {string} text
-   * @param {{addSpecial?: boolean, parseSpecial?: boolean}} [options] addSpecial: BOS and EOS as the model wants them; parseSpecial: a special token's name is that token
+   * @param {{addSpecial?: boolean, parseSpecial?: boolean}} [options] addSpecial: BOS and EOS as the model wants them; parseSpecial: the name
+   *   of a special token in the text is that token
    * @returns {Promise<number[]>}
    */
-  tokenize(text, { addSpecial = true, parseSpecial = true } = {}) { return this.#call({ op: 'tokenize', text: String(text), special: addSpecial, parse: parseSpecial }); }
+  tokenize(text, { addSpecial = true, parseSpecial = true } = {}) {
+    return this.#call({ op: 'tokenize', text: String(text), special: addSpecial, parse: parseSpecial });
+  }
 
   /** @param {Iterable<number>} ids @param {{keepSpecial?: boolean}} [options] @returns {Promise<string>} */
   detokenize(ids, { keepSpecial = false } = {}) { return this.#call({ op: 'detokenize', ids: [...ids], special: keepSpecial }); }
@@ -171,13 +212,22 @@ export class Model {
   /** The text that the model's chat template makes of messages. @param {Message[]} messages @returns {Promise<string>} */
   chatText(messages) { return this.#call({ op: 'chatText', text: JSON.stringify(messages) }); }
 
-  /** What generate() and translate() take: [{name, type, default, min, max, help}]. @returns {Promise<{name: string, type: string, default: any, min?: number, max?: number, help: string}[]>} */
+  /**
+   * What generate() and translate() take.
+   * @returns {Promise<{name: string, type: string, default: any, min?: number, max?: number, help: string}[]>}
+   */
   options() { return this.#call({ op: 'options' }); }
 
-  /** Work done since loading. @returns {Promise<{encoderRuns: number, encoderTokens: number, crossFills: number, promptTokens: number, generatedTokens: number, decoderRows: number}>} */
+  /**
+   * Work done since loading.
+   * @returns {Promise<Record<'encoderRuns' | 'encoderTokens' | 'crossFills' | 'promptTokens' | 'generatedTokens' | 'decoderRows', number>>}
+   */
   counters() { return this.#call({ op: 'counters' }); }
 
-  /** info with the file's metadata and tensors. @returns {Promise<Info & {metadata: Record<string, any>, tensors: {name: string, type: string, shape: number[], bytes: number}[]}>} */
+  /**
+   * info with the file's metadata and tensors.
+   * @returns {Promise<Info & {metadata: Record<string, any>, tensors: {name: string, type: string, shape: number[], bytes: number}[]}>}
+   */
   async metadata() { return { ...this.info, ...await this.#call({ op: 'metadata' }) }; }
 
   /**

@@ -20,7 +20,6 @@ function needs(source) {
   return bytes ? `needs ${exact ? '' : 'over '}${megabytes(bytes)} of memory` : '';
 }
 
-const OTHER = { translate: 'chat', chat: 'translate' };
 const DOES = { translate: 'translation', chat: 'chat' };
 const TAB = { translate: 'Translate', chat: 'Chat' };
 
@@ -65,18 +64,21 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
   /** @param {import('./store.mjs').Source} source */
   function halted(source) {
     const again = source.url.startsWith('file:') ? [] : [{ label: 'Go on', run: () => slot.load(source) }];
-    notice(box, { kind: 'info', text: `${source.name} is not loaded; ${DOES[slot.task]} needs a model.`, actions: [...again, { label: 'Choose another model', run: onChoose }] });
+    const text = `${source.name} is not loaded; ${DOES[slot.task]} needs a model.`;
+    notice(box, { kind: 'info', text, actions: [...again, { label: 'Choose another model', run: onChoose }] });
   }
 
   function unsuited() {
     const info = slot.stray?.model.info ?? {};
     const name = slot.stray?.source.name ?? 'This model';
-    const other = OTHER[slot.task];
+    const other = slot.task === 'chat' ? 'translate' : 'chat';
     const fits = other === 'translate' ? info.tasks?.includes('translate') : info.tasks?.includes('chat') || info.tasks?.includes('generate');
+    const move = fits ? [{ label: `Use it in ${TAB[other]}`, run: onOther }] : [];
     notice(box, {
       kind: 'info',
-      text: fits ? `${name} is made for ${DOES[/** @type {'chat'} */ (other)]}, not for ${DOES[slot.task]}.` : `${name} (${info.architecture ?? 'unknown kind'}) is made for neither translation nor chat.`,
-      actions: [...(fits ? [{ label: `Use it in ${TAB[/** @type {'chat'} */ (other)]}`, run: onOther }] : []), { label: 'Choose another model', run: onChoose }],
+      text: fits ? `${name} is made for ${DOES[other]}, not for ${DOES[slot.task]}.`
+        : `${name} (${info.architecture ?? 'unknown kind'}) is made for neither translation nor chat.`,
+      actions: [...move, { label: 'Choose another model', run: onChoose }],
     });
   }
 

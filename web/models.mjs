@@ -122,7 +122,8 @@ function facts({ entry, stored, here, source, partial }) {
 export async function listModels(box, { task, inUse, onChoose }) {
   const found = await presences(task);
   const rows = found.map((p) => row(p, p.entry.name === inUse, onChoose, () => listModels(box, { task, inUse, onChoose })));
-  box.replaceChildren(rows.length ? el('ul', { class: 'models' }, ...rows) : el('p', { class: 'hint', text: 'The list of this server names no model for this.' }));
+  const none = 'The list of this server names no model for this.';
+  box.replaceChildren(rows.length ? el('ul', { class: 'models' }, ...rows) : el('p', { class: 'hint', text: none }));
   return found;
 }
 
@@ -143,7 +144,8 @@ function row(p, inUse, onChoose, refresh) {
     type: 'button', class: 'quiet', text: 'Remove', 'aria-label': `Remove ${about} from this device`,
     onclick: async () => { await store.remove(source); refresh(); },
   }) : null;
-  return el('li', {}, el('div', {}, el('strong', { text: about }), el('span', { class: 'facts', text: facts(p) })), el('div', { class: 'actions' }, remove, act));
+  return el('li', {}, el('div', {}, el('strong', { text: about }), el('span', { class: 'facts', text: facts(p) })),
+    el('div', { class: 'actions' }, remove, act));
 }
 
 /**
@@ -194,7 +196,8 @@ export function modelDialog({ onSource }) {
     try {
       choose(sourceFromAddress(byId('models-url').value));
     } catch (error) {
-      problem.textContent = error instanceof TypeError ? 'This is not an address; it should look like https://example.org/model.gguf.' : /** @type {Error} */ (error).message;
+      problem.textContent = error instanceof TypeError ? 'This is not an address; it should look like https://example.org/model.gguf.'
+        : /** @type {Error} */ (error).message;
     }
   });
   return {

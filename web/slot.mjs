@@ -48,11 +48,10 @@ export function memoryOf(source) {
 /** @param {Source} source */
 function refuseTooBig(source) {
   const { bytes, exact } = memoryOf(source);
-  if (bytes > MOST_MEMORY) throw new Error(`it needs ${exact ? '' : 'at least '}${megabytes(bytes)} of memory and a page can have ${megabytes(MOST_MEMORY)}; choose a smaller model.`);
+  if (bytes <= MOST_MEMORY) return;
+  const least = `${exact ? '' : 'at least '}${megabytes(bytes)}`;
+  throw new Error(`it needs ${least} of memory and a page can have ${megabytes(MOST_MEMORY)}; choose a smaller model.`);
 }
-
-/** Failures that say nothing against the model that is already on the device. */
-const UNREACHED = new Set(['NETWORK', 'HTTP', 'HTML', 'SIZE', 'QUOTA']);
 
 export class Slot extends EventTarget {
   /** @type {any} */ model = null;
@@ -104,38 +103,21 @@ export class Slot extends EventTarget {
     this.#set({ state: 'busy', wanted: source, error: null, progress: { status: 'download', loaded: 0, total: source.bytes ?? 0 } });
     try {
       refuseTooBig(source);
-      const got = options.blob ? { file: options.blob, stored: false, source } : await this.#obtain(source, options.keep, signal, onProgress);
+      const got = options.blob ? { file: options.blob, stored: false }
+        : await store.obtain(source, { signal, keep: options.keep, onProgress: (p) => onProgress({ status: 'download', ...p }) });
       if (got.file.size === 0) throw new Error('it is an empty file.');
       const model = await this.#open(got.file, signal, onProgress).catch(async (error) => {
-        if (got.stored && error.code === 'LQ_E_FORMAT') await store.remove(got.source); /* Retry shall fetch it again */
+        if (got.stored && error.code === 'LQ_E_FORMAT') await store.remove(source); /* Retry shall fetch it again */
         throw error;
       });
       if (!mine()) return model.dispose();
       this.#blob = got.file;
-      this.#settle(model, got.source, got.stored);
+      this.#settle(model, source, got.stored);
     } catch (error) {
       if (!mine()) return;
       const stopped = /** @type {Error} */ (error).name === 'AbortError';
       if (stopped || (options.quiet && this.model)) this.#set({ state: this.model ? 'ready' : 'empty', wanted: null, halted: source });
       else this.#set({ state: 'failed', error: /** @type {Error} */ (error) });
-    }
-  }
-
-  /**
-   * The model's bytes; where they cannot be had, those of the version that was here before: an update that does not arrive
-   * leaves things as they were.
-   * @param {Source} source
-   * @param {boolean | undefined} keep
-   * @param {AbortSignal} signal
-   * @param {(p: Progress) => void} onProgress
-   */
-  async #obtain(source, keep, signal, onProgress) {
-    try {
-      return { ...await store.obtain(source, { signal, keep, onProgress: (p) => onProgress({ status: 'download', ...p }) }), source };
-    } catch (error) {
-      const older = UNREACHED.has(/** @type {any} */ (error).code) && !this.model ? await store.findOlder(source) : null;
-      if (!older) throw error;
-      return { ...older, stored: true };
     }
   }
 

@@ -59,7 +59,8 @@ async function openAddress(url) {
   const lost = (/** @type {any} */ e) => new EngineError('LQ_E_NETWORK', `the download of ${name} failed (${e.cause?.message ?? e.message}): `
     + 'the network or the server is down, or the server does not let other sites read it (CORS)');
   const response = await fetch(url).catch((e) => { throw lost(e); });
-  if (!response.ok) throw new EngineError('LQ_E_NETWORK', `the server answered ${response.status}${response.status === 404 ? ' (not found)' : ''} for ${name}`);
+  const status = response.status === 404 ? '404 (not found)' : response.status;
+  if (!response.ok) throw new EngineError('LQ_E_NETWORK', `the server answered ${status} for ${name}`);
   if (!response.body) throw new EngineError('LQ_E_NETWORK', `the server sent nothing for ${name}`);
   /* With a content encoding the header counts what travels, not what arrives here. */
   const size = response.headers.get('content-encoding') ? 0 : Number(response.headers.get('content-length')) || 0;

@@ -110,13 +110,16 @@ async function intoStore(dir, m, signal) {
 }
 
 /** @param {number} at bytes that found room */
-const full = (at) => new DownloadError('QUOTA', `The browser's storage is full after ${megabytes(at)} of this model; free some space, or remove a stored model.`);
+const full = (at) => new DownloadError('QUOTA',
+  `The browser's storage is full after ${megabytes(at)} of this model; free some space, or remove a stored model.`);
 
 /** What the browser says beforehand; some say too much, so that a write can still find no room. @param {number} need */
 async function roomFor(need) {
   const { quota = 0, usage = 0 } = await navigator.storage.estimate();
   if (need > 0 && quota && need > quota - usage) {
-    throw new DownloadError('QUOTA', `This model needs ${megabytes(need)} of storage and the browser has ${megabytes(Math.max(0, quota - usage))} left; free some space, or open the file from your disk.`);
+    const left = megabytes(Math.max(0, quota - usage));
+    throw new DownloadError('QUOTA',
+      `This model needs ${megabytes(need)} of storage and the browser has ${left} left; free some space, or open the file from your disk.`);
   }
 }
 

@@ -34,7 +34,8 @@ function workerOf() {
     else w.reject(new DownloadError(error.code ?? 'STORE', error.message));
   });
   worker.addEventListener('error', () => {
-    for (const w of waiting.values()) w.reject(new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.'));
+    const error = new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.');
+    for (const w of waiting.values()) w.reject(error);
     waiting.clear();
     worker = null;
   });
@@ -126,21 +127,6 @@ export async function all() {
     } catch { /* being written in another tab */ }
   }
   return found;
-}
-
-/**
- * Another version of a model from the same address.
- * @param {Source} source
- * @returns {Promise<{file: File, source: Source} | null>}
- */
-export async function findOlder(source) {
-  const key = await keyOf(source);
-  for (const older of await all()) {
-    if (!older.complete || older.key === key || older.source.url !== new URL(source.url, location.href).href) continue;
-    const { file } = await find(older.source);
-    if (file) return { file, source: { ...older.source, url: source.url, name: source.name } };
-  }
-  return null;
 }
 
 /**

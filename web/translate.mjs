@@ -2,7 +2,9 @@
 /* The Translate tab. May import: loadstrip.mjs, ui.mjs. */
 
 import { loadStrip } from './loadstrip.mjs';
-import { autoGrow, byId, copyButton, count, el, GrowingText, isAbort, languageName, Meter, notice, remembered, sentence, setLanguage } from './ui.mjs';
+import {
+  autoGrow, byId, copyButton, count, el, GrowingText, isAbort, languageName, Meter, notice, remembered, sentence, setLanguage,
+} from './ui.mjs';
 
 /** Above this a person is told that a long text takes a while. */
 const LONG = 2000;
@@ -109,7 +111,8 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
       return;
     }
     if (source.value.length > LIMIT) {
-      notice(problem, { text: `This text has ${count(source.value.length)} characters and the page takes ${count(LIMIT)} at once; translate it in parts.` });
+      const size = count(source.value.length);
+      notice(problem, { text: `This text has ${size} characters and the page takes ${count(LIMIT)} at once; translate it in parts.` });
       problem.scrollIntoView({ block: 'nearest' });
       return;
     }
@@ -178,11 +181,13 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     bar.max = total;
     bar.value = at;
     const said = `Sentence ${Math.min(at + 1, total)} of ${total}`;
+    status.setAttribute('aria-live', 'off'); /* the sentences themselves are read out, not their numbers */
     if (status.textContent !== said) status.textContent = said;
   }
 
   /** @param {string} word @param {Meter} meter */
   function finished(word, meter) {
+    status.setAttribute('aria-live', 'polite');
     status.textContent = word || `Done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
     onSpeed(meter.rate);
   }

@@ -99,7 +99,8 @@ export class GrowingText {
   push(piece, sentenceEnded) {
     this.text += piece;
     this.tail.append(piece);
-    if (sentenceEnded === undefined) sentenceEnded = /([.!?…。！？][\s"'”»)]|\n)\s*$/.test(this.tail.textContent) && this.tail.textContent.length > 20;
+    const tail = this.tail.textContent;
+    sentenceEnded ??= tail.length > 20 && /([.!?…。！？][\s"'”»)]|\n)\s*$/.test(tail);
     if (sentenceEnded) this.settle();
   }
 

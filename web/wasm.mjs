@@ -61,11 +61,14 @@ function sensibleThreads() {
  * @returns {{builds: Build[], threads: number}}
  */
 export function choose(threads, wanted) {
-  if (typeof WebAssembly !== 'object') throw new EngineError('LQ_E_BROWSER', 'there is no WebAssembly here: the browser lacks it, or its settings turn it off');
-  if (!has('simd')) throw new EngineError('LQ_E_BROWSER', 'there is no WebAssembly SIMD here, which the engine computes with (Chrome 91, Firefox 89, Safari 16.4 and later have it)');
-  if (!Number.isInteger(threads) || threads < 0 || threads > 64) throw new EngineError('LQ_E_OPTION', `threads is ${threads}; it must be 0 (choose) to 64`);
-  if (wanted && !Object.hasOwn(FILES, wanted)) throw new EngineError('LQ_E_OPTION', `there is no build "${wanted}"; there are ${Object.keys(FILES).join(', ')}`);
-  if (wanted.endsWith('-mt') && !isolated()) throw new EngineError('LQ_E_BROWSER', `the build "${wanted}" needs threads, and this page is not cross-origin isolated`);
+  const lacking = typeof WebAssembly !== 'object' ? 'there is no WebAssembly here: the browser lacks it, or its settings turn it off'
+    : !has('simd') ? 'there is no WebAssembly SIMD here, which the engine computes with (Chrome 91, Firefox 89, Safari 16.4 and later have it)'
+      : wanted.endsWith('-mt') && !isolated() ? `the build "${wanted}" needs threads, and this page is not cross-origin isolated` : '';
+  if (lacking) throw new EngineError('LQ_E_BROWSER', lacking);
+  if (!Number.isInteger(threads) || threads < 0 || threads > 64)
+    throw new EngineError('LQ_E_OPTION', `threads is ${threads}; it must be 0 (choose) to 64`);
+  if (wanted && !Object.hasOwn(FILES, wanted))
+    throw new EngineError('LQ_E_OPTION', `there is no build "${wanted}"; there are ${Object.keys(FILES).join(', ')}`);
   const n = threads || (isolated() ? sensibleThreads() : 1);
   const relaxed = relaxedIsFinal() && has('relaxed');
   const shared = n > 1 && isolated() && has('threads');
@@ -85,7 +88,8 @@ function makeMemory(shared) {
       last = e;
     }
   }
-  throw new EngineError('LQ_E_NOMEM', `not enough memory to start: ${INITIAL_PAGES * PAGE / 1e6} MB were refused (${/** @type {Error} */ (last).message})`);
+  const why = /** @type {Error} */ (last).message;
+  throw new EngineError('LQ_E_NOMEM', `not enough memory to start: ${INITIAL_PAGES * PAGE / 1e6} MB were refused (${why})`);
 }
 
 /** @param {URL} url */

@@ -32,7 +32,8 @@ function progressOf(from) {
 /** @param {number} size @param {string} name */
 function room(size, name) {
   const at = wasm.alloc(size);
-  if (!at) throw new EngineError('LQ_E_NOMEM', `not enough memory: ${name} needs ${megabytes(size)} for its weights alone, which the browser does not give`);
+  if (!at)
+    throw new EngineError('LQ_E_NOMEM', `not enough memory: ${name} needs ${megabytes(size)} for its weights alone, which the browser does not give`);
   return at;
 }
 
@@ -66,17 +67,52 @@ async function* judged(chunks) {
   yield head;
 }
 
-/** Into its final place, each byte copied once. @param {import('./source.mjs').Opened} from */
-async function receiveKnown(from) {
+/** @param {SessionParams} p */
+const numbers = (p) => [p.nCtx, p.nSrc, p.nSeq, p.nBatch];
+
+const FIRST_LOOK = 1 << 16;
+const LAST_LOOK = 1 << 26;
+
+/**
+ * What loading will take, once the head of the file is there; null before.
+ * @param {number} at @param {number} n @param {number} size @param {SessionParams} session @returns {{weights: number, session: number} | null}
+ */
+function planOf(at, n, size, session) {
+  return wasm.call('lqw_plan', wasm.handle, at, n, size, ...numbers(session)) === 0 ? wasm.json() : null;
+}
+
+/**
+ * Refuses a model that will not fit as soon as its head says so, not after the download.
+ * @param {import('./source.mjs').Opened} from @param {SessionParams} session
+ */
+function memoryCheck(from, session) {
+  let next = FIRST_LOOK;
+  return (/** @type {number} */ at, /** @type {number} */ loaded) => {
+    if (loaded < next && loaded < from.size) return;
+    const plan = planOf(at, loaded, from.size, session);
+    next = plan || loaded > LAST_LOOK ? Infinity : loaded * 1.25;
+    if (!plan) return;
+    const reserved = wasm.alloc(plan.session);
+    if (reserved) return wasm.call('lqw_free', reserved);
+    throw new EngineError('LQ_E_NOMEM', `not enough memory: ${from.name} needs ${megabytes(plan.weights)} for its weights and `
+      + `${megabytes(plan.session)} to work with, which the browser does not give; a smaller context (nCtx) needs less`);
+  };
+}
+
+/** Into its final place, each byte copied once. @param {import('./source.mjs').Opened} from @param {SessionParams} session */
+async function receiveKnown(from, session) {
   const progress = progressOf(from);
+  const fits = memoryCheck(from, session);
   let at = 0;
   let loaded = 0;
   for await (const chunk of judged(from.chunks)) {
     at ||= room(from.size, from.name);
-    if (loaded + chunk.length > from.size) throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} is longer than the server said (${from.size} bytes)`);
+    if (loaded + chunk.length > from.size)
+      throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} is longer than the server said (${from.size} bytes)`);
     wasm.bytes.set(chunk, at + loaded);
     loaded += chunk.length;
     progress(loaded);
+    fits(at, loaded);
   }
   if (loaded < from.size) throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} ended after ${loaded} of ${from.size} bytes`);
   return { at, size: loaded };
@@ -90,7 +126,7 @@ async function receiveUnknown(from) {
   for await (const chunk of judged(from.chunks)) {
     size += chunk.length;
     if (size > UNKNOWN_LIMIT)
-      throw new EngineError('LQ_E_NOMEM', `the server does not say how long ${from.name} is, and it is longer than the limit for that, ${megabytes(UNKNOWN_LIMIT)}`);
+      throw new EngineError('LQ_E_NOMEM', `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
     parts.push(chunk.slice());
     progress(size);
   }
@@ -110,9 +146,9 @@ async function load({ source, threads, build, kernels, session }) {
   const started = await start(threads, build);
   wasm = started.wasm;
   const from = await opening;
-  const { at, size } = from.size ? await receiveKnown(from) : await receiveUnknown(from);
+  const { at, size } = from.size ? await receiveKnown(from, session) : await receiveUnknown(from);
   wasm.withTexts([kernels], (name) => wasm.call('lqw_open', wasm.handle, at, size, started.threads, name));
-  const params = [session.nCtx, session.nSrc, session.nSeq, session.nBatch];
+  const params = numbers(session);
   wasm.check(wasm.call('lqw_session_bytes', wasm.handle, ...params));
   const bytes = wasm.json();
   wasm.check(wasm.call('lqw_session', wasm.handle, ...params));
@@ -121,6 +157,32 @@ async function load({ source, threads, build, kernels, session }) {
   info.memory.session.bytes = bytes;
   post({ progress: { status: 'ready', loaded: size, total: size } });
   return { ...info, version: wasm.abi.version, build: started.build, buildNote: started.note, isolated: isolated() };
+}
+
+/** What a model will take, from its head alone. @param {{source: any, size: number, session: SessionParams}} m */
+async function estimate({ source, size, session }) {
+  wasm = (await start(1, '')).wasm;
+  const from = await open(source);
+  const whole = size || from.size;
+  if (!whole) throw new EngineError('LQ_E_NETWORK', `the server does not say how long ${from.name} is`);
+  let head = new Uint8Array(0);
+  for await (const chunk of judged(from.chunks)) {
+    const both = new Uint8Array(head.length + chunk.length);
+    both.set(head);
+    both.set(chunk, head.length);
+    head = both;
+    if (head.length < FIRST_LOOK && head.length < from.size) continue;
+    if (head.length > LAST_LOOK) break;
+    let plan = null;
+    try {
+      wasm.withTexts([head], (p, n) => wasm.call('lqw_plan', wasm.handle, p, n, whole, ...numbers(session)));
+      plan = wasm.json();
+    } catch (e) {
+      if (head.length >= from.size || /** @type {any} */ (e).code !== 'LQ_E_FORMAT') throw e; // else the head may just be too short
+    }
+    if (plan) return { ...plan, total: plan.weights + plan.session };
+  }
+  throw new EngineError('LQ_E_FORMAT', `the head of ${from.name} is longer than ${megabytes(LAST_LOOK)}`);
 }
 
 /* Streams: each has credit, the pieces its reader has room for; without any its work stands still. One runs, the others wait in order. */
@@ -198,6 +260,7 @@ const queries = {
 /** What uses the session, in the order asked for. @type {Record<string, (m: any) => any>} */
 const jobs = {
   load,
+  estimate,
   stream: (m) => stream(m.id, m.request),
   logits(m) {
     wasm.withTexts([idBytes(m.ids), idBytes(m.decoderIds)], (p, _n, d) =>

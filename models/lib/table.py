@@ -1,9 +1,12 @@
-"""What a row of the table of architectures is made of."""
+"""What a row of the table of architectures is made of, and what the rows share."""
 
 from dataclasses import dataclass
 from typing import Callable
 
 from .errors import ConvertError
+
+ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
+               "gelu_fast": "gelu_tanh", "quick_gelu": "quick_gelu"}
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Row:
     gguf: str
     optional: bool = False  # absent in some checkpoints: left out then
     f32: bool = False       # never quantised (a 1-D tensor never is)
-    heads: str = ""         # the key function that says how many heads to permute for RoPE; "" = as it is
+    change: Callable = None  # (array, config) -> the array to write
     skip: Callable = None   # config -> rows at the beginning that are left out
 
 
@@ -24,7 +27,7 @@ class Arch:
     name: Callable                      # config -> general.architecture
     keys: Callable                      # config -> {key suffix: value}
     stacks: tuple                       # (rows, config -> layers); layers None for rows outside the stacks
-    ignore: tuple = ()                  # Hugging Face tensors that repeat others or are constants
+    ignore: tuple = ()                  # Hugging Face tensors that repeat others or are constants, by how their names end
     tied: Callable = lambda config: False  # config -> True: `head` is not written
     head: str = "lm_head.weight"
     extra: Callable = lambda config: {}  # config -> {gguf name: computed float32 tensor}
@@ -33,7 +36,24 @@ class Arch:
     side: Callable = lambda folder, config: {}  # whole metadata keys from other files of the folder
 
 
-def need(config, key):
-    if config.get(key) is None:
-        raise ConvertError(f"config.json has no {key}")
-    return config[key]
+def need(config, *names):
+    """The first of the settings `names` that config.json has."""
+    for name in names:
+        if config.get(name) is not None:
+            return config[name]
+    raise ConvertError(f"config.json has no {names[0]}")
+
+
+def activation(config, *names):
+    """The engine's name of an activation."""
+    given = need(config, *names)
+    if given not in ACTIVATIONS:
+        raise ConvertError(f"{names[0]} {given!r} is not known; known are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[given]
+
+
+def refuse(config, **harmless):
+    """Raises ConvertError when a setting has another value than the harmless one or none at all."""
+    for name, value in harmless.items():
+        if config.get(name) not in (None, value):
+            raise ConvertError(f"config.json has {name} = {config[name]!r}, which is not supported")

@@ -81,7 +81,8 @@ int lq_cli_inputs_session(lq_cli_inputs *in, const lq_model *m, lq_session **out
   lq_input *inputs = lq_cli_room(&in->inputs, in->n * sizeof *inputs);
   const size_t *sizes = (const void *)in->sizes.p;
   uint32_t longest = in->longest > UINT32_MAX ? UINT32_MAX : in->longest ? (uint32_t)in->longest : 1;
-  lq_session_params p = {.n_src = longest, .n_seq = in->n < 32 ? (uint32_t)in->n : 32, .n_batch = longest < 512 && in->n > 1 ? 512 : longest < 4096 ? longest : 4096};
+  uint32_t batch = longest < 512 && in->n > 1 ? 512 : longest < 4096 ? longest : 4096;
+  lq_session_params p = {.n_src = longest, .n_seq = in->n < 32 ? (uint32_t)in->n : 32, .n_batch = batch};
   if (!inputs) return LQ_CLI_FAILED;
   for (size_t i = 0, at = 0; i < in->n; at += sizes[i++])
     inputs[i] = (lq_input){(const int32_t *)(const void *)in->ids.p + at, (const uint8_t *)in->types.p + at, sizes[i]};

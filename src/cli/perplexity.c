@@ -51,7 +51,8 @@ static int run(const lq_cli_args *a, lq_session *s, lq_buf *room, bool has_bos, 
 
 static void print(const lq_cli_args *a, const scored *r, size_t n_ctx) {
   double mean = r->nll / (double)r->tokens;
-  if (a->json) printf("{\"perplexity\":%.6f,\"nll_per_token\":%.6f,\"tokens\":%zu,\"chunks\":%zu,\"n_ctx\":%zu}\n", exp(mean), mean, r->tokens, r->chunks, n_ctx);
+  if (a->json) printf("{\"perplexity\":%.6f,\"nll_per_token\":%.6f,\"tokens\":%zu,\"chunks\":%zu,\"n_ctx\":%zu}\n", exp(mean), mean, r->tokens,
+                      r->chunks, n_ctx);
   else printf("perplexity %.4f (%zu tokens scored in %zu chunks of %zu)\n", exp(mean), r->tokens, r->chunks, n_ctx);
 }
 

@@ -42,6 +42,7 @@ static void print_report(const lq_buf *report) {
       if (v) lq_cli_json_text(v, &text);
       while (text.n < (size_t[]){40, 47, 54}[i]) lq_buf_addz(&text, " ");
     }
+    lq_cli_clean(&text);
     v = lq_cli_json_get(line, "rmse");
     printf("%s %s %.3g\n", text.p ? text.p : "", "rmse", v ? strtod(v, NULL) : 0.0);
     line = end ? end + 1 : NULL;

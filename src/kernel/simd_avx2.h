@@ -70,6 +70,7 @@ LQ_INLINE vacc acc_dot(vacc a, vw w, const uint8_t *x, int c, bool halves) {
 }
 LQ_INLINE vw vw_make_wide(vb a) { return _mm256_xor_si256(a, _mm256_set1_epi8(-128)); } /* w + 128: the zero is LQ_WIDE_ZERO */
 LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) { return acc_dot(a, w, x, c, false); }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return _mm256_add_epi32(a, b); }
 LQ_INLINE ri acc_sum(vacc a) { return a; }
 LQ_INLINE ri acc_sum_wide(vacc a) { return a; }
 #else
@@ -90,6 +91,7 @@ LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) {
   a.all = _mm256_add_epi32(a.all, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   return a;
 }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return (vacc){_mm256_add_epi32(a.all, b.all), a.part}; }
 LQ_INLINE ri acc_sum(vacc a) { return a.all; }
 LQ_INLINE ri acc_sum_wide(vacc a) { return a.all; }
 #endif

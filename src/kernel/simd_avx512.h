@@ -60,6 +60,7 @@ LQ_INLINE vacc acc_dot(vacc a, vw w, const uint8_t *x, int c, bool halves) {
   return _mm512_dpbusd_epi32(a, w, _mm512_set1_epi32(four));
 }
 LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) { return acc_dot(a, w, x, c, false); }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return _mm512_add_epi32(a, b); }
 LQ_INLINE ri acc_sum(vacc a) { return a; }
 LQ_INLINE ri acc_sum_wide(vacc a) { return a; }
 

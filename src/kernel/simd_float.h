@@ -28,8 +28,9 @@ LQ_INLINE float load_weight(float_type t, const uint8_t *p, size_t j) {
 
 #define FLOAT_TILE 4
 
-LQ_INLINE void float_tile(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, int nw, const uint8_t *x, size_t xs, int nx, size_t n_in) {
-  vf sum[FLOAT_TILE][FLOAT_TILE];
+LQ_INLINE void float_tile(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, int nw, const uint8_t *x, size_t xs, int nx,
+                          size_t n_in) {
+  vf sum[FLOAT_TILE][FLOAT_TILE]; /* nw is 1 or 4 */
   LQ_UNROLL for (int i = 0; i < nw; i++) LQ_UNROLL for (int r = 0; r < nx; r++) sum[i][r] = vf_splat(0);
   size_t j = 0;
   for (; j + VF_N <= n_in; j += VF_N) {
@@ -40,21 +41,24 @@ LQ_INLINE void float_tile(float_type t, float *y, size_t ldy, const uint8_t *w, 
       LQ_UNROLL for (int r = 0; r < nx; r++) sum[i][r] = vf_fma(q, v[r], sum[i][r]);
     }
   }
-  LQ_UNROLL for (int r = 0; r < nx; r++)
-    LQ_UNROLL for (int i = 0; i < nw; i++) {
-      float s = vf_sum(sum[i][r]);
-      for (size_t k = j; k < n_in; k++) s += load_weight(t, w + (size_t)i * ws, k) * ((const float *)(const void *)(x + (size_t)r * xs))[k];
-      y[(size_t)r * ldy + (size_t)i] = s;
-    }
+  LQ_UNROLL for (int r = 0; r < nx; r++) {
+    float *to = y + (size_t)r * ldy;
+    if (nw == 4) vf_sum4(to, sum[0][r], sum[1][r], sum[2][r], sum[3][r]);
+    else to[0] = vf_sum(sum[0][r]);
+    for (int i = 0; j < n_in && i < nw; i++)
+      for (size_t k = j; k < n_in; k++) to[i] += load_weight(t, w + (size_t)i * ws, k) * ((const float *)(const void *)(x + (size_t)r * xs))[k];
+  }
 }
 
-LQ_INLINE void float_rows(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, size_t n_rows, const uint8_t *x, size_t xs, int nx, size_t n_in) {
+LQ_INLINE void float_rows(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, size_t n_rows, const uint8_t *x,
+                          size_t xs, int nx, size_t n_in) {
   size_t i = 0;
   for (; i + 4 <= n_rows; i += 4) float_tile(t, y + i, ldy, w + i * ws, ws, 4, x, xs, nx, n_in);
   for (; i < n_rows; i++) float_tile(t, y + i, ldy, w + i * ws, ws, 1, x, xs, nx, n_in);
 }
 
-LQ_INLINE void float_matmul(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, size_t n_rows, const uint8_t *x, size_t xs, size_t n_x, size_t n_in) {
+LQ_INLINE void float_matmul(float_type t, float *y, size_t ldy, const uint8_t *w, size_t ws, size_t n_rows, const uint8_t *x,
+                            size_t xs, size_t n_x, size_t n_in) {
   enum { BLOCK = 32 }; /* weight rows that stay in the cache while all rows of x pass */
   for (size_t i = 0; i < n_rows; i += BLOCK) {
     size_t n = n_rows - i < BLOCK ? n_rows - i : BLOCK, r = 0;

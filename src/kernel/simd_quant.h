@@ -159,10 +159,14 @@ LQ_INLINE rf add_group(rf y, const tile *t, const uint8_t *q, const xside *s, in
   rf d = rf_splat(s->d);
   const int n_parts = kind & HALVES ? 2 : 1, n_chunks = 8 / n_parts;
   LQ_UNROLL for (int h = 0; h < n_parts; h++) {
-    vacc acc = acc_init(zero ? s->z[h] : 0);
-    LQ_UNROLL for (int c = h * n_chunks; c < (h + 1) * n_chunks; c++)
-      acc = kind & WIDE ? acc_dot_wide(acc, t->q[c], q, c) : acc_dot(acc, t->q[c], q, c, kind & HALVES);
-    y = rf_fma(rf_from(kind & WIDE ? acc_sum_wide(acc) : acc_sum(acc)), rf_mul(t->a[h], d), y);
+    vacc acc[2] = {acc_init(zero ? s->z[h] : 0), acc_init(0)}; /* two chains hide the latency of the dots */
+    LQ_UNROLL for (int c = 0; c < n_chunks; c++) {
+      vacc *to = &acc[2 * c / n_chunks];
+      vw w = t->q[h * n_chunks + c];
+      *to = kind & WIDE ? acc_dot_wide(*to, w, q, h * n_chunks + c) : acc_dot(*to, w, q, h * n_chunks + c, kind & HALVES);
+    }
+    acc[0] = acc_add(acc[0], acc[1]);
+    y = rf_fma(rf_from(kind & WIDE ? acc_sum_wide(acc[0]) : acc_sum(acc[0])), rf_mul(t->a[h], d), y);
     if (kind & MIN) y = rf_fma(t->b[h], rf_splat(s->ds[h]), y);
   }
   return y;
@@ -200,9 +204,11 @@ LQ_INLINE void add_panel(float *y, size_t ldy, const tile *panel, size_t n, cons
     LQ_UNROLL for (size_t r = 0; r < nx; r++) rf_store(y + r * ldy + j * LQ_R, sum[j][r]);
 }
 
-LQ_INLINE void add_panel_rows(float *y, size_t ldy, const tile *panel, size_t n, const xrow *x, size_t n_x, size_t ng, int kind, int zero, bool first) {
+LQ_INLINE void add_panel_rows(float *y, size_t ldy, const tile *panel, size_t n, const xrow *x, size_t n_x, size_t ng, int kind, int zero,
+                              bool first) {
   size_t r = 0;
   for (; r + LQ_TILE_X <= n_x; r += LQ_TILE_X) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, LQ_TILE_X, kind, zero, first);
+  if (LQ_TILE_X > 4 && r + 4 <= n_x) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, 4, kind, zero, first), r += 4;
   for (; r + 2 <= n_x; r += 2) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, 2, kind, zero, first);
   if (r < n_x) add_panel(y + r * ldy, ldy, panel, n, x + r, ng, 1, kind, zero, first);
 }
@@ -210,7 +216,7 @@ LQ_INLINE void add_panel_rows(float *y, size_t ldy, const tile *panel, size_t n,
 /* The add_panel of a kind is one function for all types of the kind. */
 #define LQ_PANEL_FN(NAME, KIND)                                                                                            \
   static __attribute__((noinline)) void NAME(float *y, size_t ldy, const tile *panel, size_t n, const xrow *x, size_t n_x, size_t ng, bool first) { \
-    if (ng == 1) add_panel_rows(y, ldy, panel, n, x, n_x, 1, KIND, !((KIND) & MIN), first);                                \
+    if (LQ_TILE_G == 1 || ng == 1) add_panel_rows(y, ldy, panel, n, x, n_x, 1, KIND, !((KIND) & MIN), first);                                \
     else add_panel_rows(y, ldy, panel, n, x, n_x, LQ_TILE_G, KIND, !((KIND) & MIN), first);                                \
   }
 LQ_PANEL_FN(add_panel_plain, 0)

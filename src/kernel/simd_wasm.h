@@ -13,17 +13,17 @@
 #define LQ_UNROLL _Pragma("clang loop unroll(full)")
 
 #define LQ_R 4        /* rows in a group: 32-bit lanes */
-#define LQ_TILE_X 4   /* activation rows in a register tile */
 #define LQ_WIDE_ZERO 0
 #define LQ_FLOAT_X 2  /* activation rows in a tile of floats */
 #define LQ_SUM_D 2    /* vectors of values in a tile of the weighted sum */
 #define LQ_X_ROWS 16  /* activation rows that share a decoded panel */
+#define LQ_TILE_G 1   /* groups in a register tile */
 #ifdef LQ_RELAXED
-#define LQ_TILE_G 2   /* groups in a register tile */
+#define LQ_TILE_X 8   /* activation rows in a register tile */
 #define LQ_PANEL 32   /* groups of 32 values decoded at once */
 #define LQ_X_STEP 40  /* bytes from one block of activations to the next, as the dots read them */
 #else
-#define LQ_TILE_G 1
+#define LQ_TILE_X 4
 #define LQ_PANEL 16
 #define LQ_X_STEP 64
 #endif
@@ -81,6 +81,12 @@ LQ_INLINE vf vf_zero_below(vf a, vf x, vf bound) { return wasm_v128_andnot(a, wa
 LQ_INLINE float vf_sum(vf a) {
   a = wasm_f32x4_add(a, wasm_i32x4_shuffle(a, a, 2, 3, 2, 3));
   return wasm_f32x4_extract_lane(wasm_f32x4_add(a, wasm_i32x4_shuffle(a, a, 1, 1, 1, 1)), 0);
+}
+/* y[0..3] = vf_sum of each, bit for bit: the same additions, four at a time. */
+LQ_INLINE void vf_sum4(float *y, vf a, vf b, vf c, vf d) {
+  vf u = wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 1, 4, 5), wasm_i32x4_shuffle(a, b, 2, 3, 6, 7));
+  vf v = wasm_f32x4_add(wasm_i32x4_shuffle(c, d, 0, 1, 4, 5), wasm_i32x4_shuffle(c, d, 2, 3, 6, 7));
+  wasm_v128_store(y, wasm_f32x4_add(wasm_i32x4_shuffle(u, v, 0, 2, 4, 6), wasm_i32x4_shuffle(u, v, 1, 3, 5, 7)));
 }
 /* Four halves: sign, exponent and mantissa in place, the exponent re-biased by 2^112. The detour over 2^224 takes what has the
  * exponent 31 (infinities and NaN) to infinity and leaves the rest as it is. */
@@ -148,6 +154,7 @@ LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) {
   a.sign = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v, wasm_u8x16_shr(w, 7), a.sign);
   return a;
 }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return (vacc){wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.sign, b.sign)}; }
 LQ_INLINE ri acc_sum(vacc a) { return a.low; }
 LQ_INLINE ri acc_sum_wide(vacc a) { return wasm_i32x4_sub(a.low, wasm_i32x4_shl(a.sign, 7)); }
 #else
@@ -166,6 +173,7 @@ LQ_INLINE vacc acc_dot(vacc a, vw w, const uint8_t *x, int c, bool halves) {
   return (vacc){wasm_i32x4_add(a.low, wasm_i32x4_dot_i16x8(w.low, v)), wasm_i32x4_add(a.high, wasm_i32x4_dot_i16x8(w.high, v))};
 }
 LQ_INLINE vacc acc_dot_wide(vacc a, vw w, const uint8_t *x, int c) { return acc_dot(a, w, x, c, false); }
+LQ_INLINE vacc acc_add(vacc a, vacc b) { return (vacc){wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.high, b.high)}; }
 LQ_INLINE ri acc_sum(vacc a) {
   return wasm_i32x4_add(wasm_i32x4_shuffle(a.low, a.high, 0, 2, 4, 6), wasm_i32x4_shuffle(a.low, a.high, 1, 3, 5, 7));
 }

@@ -18,6 +18,12 @@ static const lq_arch archs[] = {
     {"qwen2", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QKV_BIAS},
     {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
      .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
+    {"qwen3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QK_NORM,
+     .may = LQ_QKV_BIAS | LQ_O_BIAS},
+    {"gpt2", DECODER, .position = LQ_POS_LEARNED, LAYER, .act = LQ_ACT_GELU_TANH, .must = LQ_OUT_NORM | ALL_BIASES, .may = LQ_QKV_FUSED},
+    {"bloom", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_TANH, .must = LQ_OUT_NORM | LQ_EMBED_NORM | ALL_BIASES,
+     .may = LQ_QKV_FUSED},
+    {"mpt", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_ERF, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | ALL_BIASES},
     {"t5", PAIR, .position = LQ_POS_T5, RMS, GEGLU, .raw_scores = true, .must = LQ_OUT_NORM},
 };
 

@@ -23,7 +23,8 @@ static lq_status bind(const opener *o, const char *name, uint32_t rows, lq_mat *
   const lq_gguf_tensor *t = lq_gguf_tensor_find(o->g, full);
   if (!t) return LQ_OK;
   uint64_t n = rows ? rows : t->ne[1];
-  if (n == 0 || n > MAX_LABELS) return lq_fail(o->err, LQ_E_FORMAT, "the tensor %s has %llu rows; 1 to %u make sense", full, (unsigned long long)n, MAX_LABELS);
+  if (n == 0 || n > MAX_LABELS)
+    return lq_fail(o->err, LQ_E_FORMAT, "the tensor %s has %llu rows; 1 to %u make sense", full, (unsigned long long)n, MAX_LABELS);
   LQ_TRY(lq_weights_mat(o->g, full, o->w->hp.d_model, (uint32_t)n, m, o->err));
   snprintf(full, sizeof(full), "%s.bias", name);
   return lq_gguf_tensor_find(o->g, full) ? lq_weights_floats(o->g, o->a, full, (uint32_t)n, &m->bias, o->err) : LQ_OK;
@@ -56,7 +57,8 @@ static lq_status open_labels(const opener *o) {
   LQ_TRY(lq_gguf_array(o->g, key, LQ_GT_STRING, &kv, o->err));
   if (!kv) return LQ_OK;
   if (kv->count != h->n_labels)
-    return lq_fail(o->err, LQ_E_FORMAT, "%s has %llu labels, but the classifier scores %u", key, (unsigned long long)kv->count, (unsigned)h->n_labels);
+    return lq_fail(o->err, LQ_E_FORMAT, "%s has %llu labels, but the classifier scores %u", key, (unsigned long long)kv->count,
+                   (unsigned)h->n_labels);
   uint64_t pos = 0;
   for (uint32_t i = 0; i < h->n_labels; i++) lq_gguf_next_str(kv, &pos, &h->labels[i]);
   return LQ_OK;
@@ -76,7 +78,8 @@ static lq_status open_classifier(const opener *o) {
   if (problem.p && lq_str_eqz(problem, "multi_label")) h->problem = LQ_PROBLEM_MANY;
   else if (problem.p ? lq_str_eqz(problem, "regression") : h->classify.n_out == 1) h->problem = LQ_PROBLEM_NUMBER;
   else if (problem.p && !lq_str_eqz(problem, "single_label"))
-    return lq_fail(o->err, LQ_E_UNSUPPORTED, "classifier.problem is \"%.*s\"; single_label, multi_label and regression are known", LQ_STR_ARG(problem));
+    return lq_fail(o->err, LQ_E_UNSUPPORTED, "classifier.problem is \"%.*s\"; single_label, multi_label and regression are known",
+                   LQ_STR_ARG(problem));
   return LQ_OK;
 }
 

@@ -111,8 +111,9 @@ static void probe(const pass *p, const char *what, const float *x, uint32_t cols
 }
 
 static void norm_rows(const pass *p, const lq_norm *n, float *y, const float *x) {
-  size_t d = p->s->w->hp.d_model;
-  for (uint32_t r = 0; r < p->n_rows; r++) norm_row(p->s, n, y + r * d, x + r * d);
+  const lq_hparams *hp = &p->s->w->hp;
+  if (p->s->w->arch->norm == LQ_NORM_RMS) lq_rmsnorm_rows(&p->s->nn, y, x, n->w, p->n_rows, hp->d_model, hp->eps);
+  else lq_layernorm_rows(&p->s->nn, y, x, n->w, n->b, p->n_rows, hp->d_model, hp->eps);
 }
 
 /* What a sub-layer reads: the stream, or its norm in s->h. */
@@ -223,7 +224,7 @@ static void narrow(const pass *p, const lq_block *b) {
   lq_stack *s = p->s;
   const lq_hparams *hp = &s->w->hp;
   float *mid = b->gate.n_out ? s->gate : s->up;
-  s->nn.k->activate((int)hp->act, mid, b->gate.n_out ? s->up : NULL, (size_t)p->n_rows * hp->d_ff);
+  lq_activate_rows(&s->nn, hp->act, mid, b->gate.n_out ? s->up : NULL, p->n_rows, hp->d_ff);
   lq_acts m = acts(p, mid, hp->d_ff);
   project(p, &b->down, &m, s->t);
 }

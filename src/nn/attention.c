@@ -6,6 +6,8 @@
 
 /* Query rows that share one pass over the keys. */
 #define BLOCK_ROWS 8u
+/* One row that sees fewer keys is done before another thread wakes. */
+#define SERIAL_KEYS 256u
 
 size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, size_t max_kv) {
   uint32_t group = n_head / n_head_kv;
@@ -94,9 +96,15 @@ static void attention_part(void *ctx, int part, int thread) {
   }
 }
 
+/* Keys that the first run sees. */
+static size_t max_seen(const lq_attention *a) {
+  return a->n_runs == 0 ? 0 : a->causal ? (size_t)a->runs[0].pos0 + a->runs[0].n_rows : a->runs[0].n_kv;
+}
+
 void lq_attention_run(const lq_nn *nn, const lq_attention *a, size_t max_kv) {
   attention_job j = {nn->k, a, lq_attention_scratch(a->n_head, a->n_head_kv, max_kv), max_kv};
   uint32_t blocks = 0;
   for (size_t i = 0; i < a->n_runs; i++) blocks += (a->runs[i].n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  lq_pool_run(nn->pool, attention_part, &j, (int)(blocks * a->n_head_kv));
+  lq_pool *pool = blocks > 1 || max_seen(a) >= SERIAL_KEYS ? nn->pool : NULL;
+  lq_pool_run(pool, attention_part, &j, (int)(blocks * a->n_head_kv));
 }

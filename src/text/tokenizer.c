@@ -183,7 +183,8 @@ lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_erro
   LQ_TRY(read_kinds(t, g, err));
   LQ_TRY(read_settings(t, g, err));
   LQ_TRY(read_added(t, g, a, err));
-  static lq_status (*const open[])(lq_tokenizer *, const lq_gguf *, lq_arena *, lq_error *) = {lq_bpe_open, lq_sp_open, lq_sp_open, lq_wordpiece_open};
+  static lq_status (*const open[])(lq_tokenizer *, const lq_gguf *, lq_arena *, lq_error *) = {
+      lq_bpe_open, lq_sp_open, lq_sp_open, lq_wordpiece_open};
   LQ_TRY(open[algo](t, g, a, err));
   *out = t;
   return LQ_OK;

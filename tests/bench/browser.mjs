@@ -16,20 +16,33 @@ export const PEERS = join(process.env.LOQUAT_CACHE ?? join(homedir(), '.cache/lo
 /** Installs the peers unless the cache holds just these versions already. */
 export function installPeers() {
   const lock = join(PEERS, 'package-lock.json');
-  const same = existsSync(join(PEERS, 'node_modules')) && existsSync(lock) && readFileSync(lock, 'utf8') === readFileSync(join(HERE, 'package-lock.json'), 'utf8');
+  const same =
+    existsSync(join(PEERS, 'node_modules')) &&
+    existsSync(lock) &&
+    readFileSync(lock, 'utf8') === readFileSync(join(HERE, 'package-lock.json'), 'utf8');
   if (same) return;
   mkdirSync(PEERS, { recursive: true });
   for (const f of ['package.json', 'package-lock.json']) copyFileSync(join(HERE, f), join(PEERS, f));
   try {
-    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: PEERS, stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: PEERS,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
   } catch (error) {
     rmSync(lock, { force: true });
     throw error;
   }
 }
 
-const TYPES = /** @type {Record<string, string>} */ ({ '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm',
-  '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml' });
+const TYPES = /** @type {Record<string, string>} */ ({
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.css': 'text/css',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+});
 
 /**
  * Cross-origin isolated, nothing cached by it: loading is measured from a local server with no network in between.
@@ -41,14 +54,27 @@ export async function serve(roots) {
     const root = Object.keys(roots).find((r) => path.startsWith(r));
     const file = root ? join(roots[root], normalize(`/${path.slice(root.length)}`)) : '';
     const size = file && existsSync(file) && statSync(file).isFile() ? statSync(file).size : -1;
-    res.writeHead(size < 0 ? 404 : 200, { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cache-Control': 'no-store',
-      'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream', ...(size < 0 ? {} : { 'Content-Length': size }) });
+    res.writeHead(size < 0 ? 404 : 200, {
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+      'Cache-Control': 'no-store',
+      'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+      ...(size < 0 ? {} : { 'Content-Length': size }),
+    });
     if (size < 0 || req.method === 'HEAD') res.end();
     else createReadStream(file, { highWaterMark: 1 << 20 }).pipe(res);
   });
-  await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(null)); });
+  await new Promise((done) => {
+    server.listen(0, '127.0.0.1', () => done(null));
+  });
   const { port } = /** @type {any} */ (server.address());
-  return { url: `http://127.0.0.1:${port}`, close: () => { server.closeAllConnections(); server.close(); } };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 export const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
@@ -58,8 +84,20 @@ export async function openBrowser() {
   if (!CHROMIUM) throw new Error('there is no Chromium here; install it, or name one with CHROMIUM=path');
   const { chromium } = createRequire(join(PEERS, 'package.json'))('playwright-core');
   const profile = mkdtempSync(join(tmpdir(), 'loquat-bench-'));
-  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
-    '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-extensions'] });
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: true,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-extensions',
+    ],
+  });
   const close = async () => {
     await context.close().catch(() => {});
     rmSync(profile, { recursive: true, force: true });
@@ -105,9 +143,11 @@ export function othersMeter() {
 
 /** Waits until others leave the cores free, at most so many seconds. @param {number} cores @param {number} most */
 export async function waitQuiet(cores, most) {
-  for (const t0 = performance.now(); performance.now() - t0 < most * 1e3;) {
+  for (const t0 = performance.now(); performance.now() - t0 < most * 1e3; ) {
     const others = othersMeter();
-    await new Promise((done) => { setTimeout(done, 500); });
+    await new Promise((done) => {
+      setTimeout(done, 500);
+    });
     if (others(0) < cpus().length - cores + 0.3) return;
   }
 }

@@ -109,9 +109,9 @@ static void measure_table(const bench *b, const lq_kernels *k, bool *first) {
     job j;
     if (!info->name || !info->block_bytes || !k->matmul[t] || !make_job(b, k, (lq_type)t, &j)) continue;
     double vec = rate(b, &j, 1, j.n_rows), mul = rate(b, &j, N_X, SLICE), bytes = vec / N_IN * (double)j.row;
-    printf("%s\n {\"table\":\"%s\",\"type\":\"%s\",\"packed\":%s,\"matvec_gbytes\":%.2f,\"matvec_gmacs\":%.2f,\"matvec_of_bandwidth\":%.3f,"
-           "\"matmul_gmacs\":%.2f,\"matmul_of_dot\":%.3f}", *first ? "" : ",", k->name, info->name, k->repack_rows[t] ? "true" : "false", 1e-9 * bytes,
-           1e-9 * vec, bytes / b->bandwidth, 1e-9 * mul, b->dot > 0 ? mul / b->dot : 0);
+    printf("%s\n {\"table\":\"%s\",\"type\":\"%s\",\"packed\":%s,\"matvec_gbytes\":%.2f,\"matvec_gmacs\":%.2f"
+           ",\"matvec_of_bandwidth\":%.3f,\"matmul_gmacs\":%.2f,\"matmul_of_dot\":%.3f}", *first ? "" : ",", k->name, info->name,
+           k->repack_rows[t] ? "true" : "false", 1e-9 * bytes, 1e-9 * vec, bytes / b->bandwidth, 1e-9 * mul, b->dot > 0 ? mul / b->dot : 0);
     *first = false;
     fflush(stdout);
   }
@@ -132,7 +132,8 @@ static void fill(bench *b) {
 }
 
 int main(int argc, char **argv) {
-  bench b = {.w = malloc(MATRIX), .x = malloc(sizeof(float) * N_X * N_IN), .q = malloc(sizeof(lq_q8a) * N_X * N_IN / LQ_QK), .y = malloc(sizeof(float) * N_X * SLICE)};
+  bench b = {.w = malloc(MATRIX), .x = malloc(sizeof(float) * N_X * N_IN), .q = malloc(sizeof(lq_q8a) * N_X * N_IN / LQ_QK),
+             .y = malloc(sizeof(float) * N_X * SLICE)};
   const lq_kernels *tables[8];
   size_t n = lq_kernels_list(tables, 8);
   bool first = true;

@@ -19,8 +19,10 @@ function buildWasm() {
   for (const room of ['kernel', 'quant', 'base']) cpSync(join(ROOT, 'src', room), join(dir, 'bench/src', room), { recursive: true });
   for (const f of ['kernels.c', 'peaks.c', 'peaks.h']) copyFileSync(join(ROOT, 'tests/bench', f), join(dir, 'bench', f));
   for (const [build, flags] of Object.entries(BUILDS)) {
-    const command = `cd bench && emcc -std=c11 -D_GNU_SOURCE -DNDEBUG -O3 -msimd128 ${flags.join(' ')} -ffp-contract=off -Isrc kernels.c peaks.c src/kernel/*.c src/quant/*.c`
-      + ` -sMODULARIZE -sEXPORT_ES6 -sENVIRONMENT=web -sSINGLE_FILE -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=320MB -o kernels-${build}.mjs`;
+    const command =
+      `cd bench && emcc -std=c11 -D_GNU_SOURCE -DNDEBUG -O3 -msimd128 ${flags.join(' ')} -ffp-contract=off -Isrc` +
+      ` kernels.c peaks.c src/kernel/*.c src/quant/*.c` +
+      ` -sMODULARIZE -sEXPORT_ES6 -sENVIRONMENT=web -sSINGLE_FILE -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=320MB -o kernels-${build}.mjs`;
     execFileSync(tool, ['run', 'sh', '-c', command], { stdio: ['ignore', 'inherit', 'inherit'] });
     copyFileSync(join(dir, 'bench', `kernels-${build}.mjs`), join(OUT, `kernels-${build}.mjs`));
   }
@@ -49,11 +51,17 @@ async function inChromium() {
 
 /** @param {string} where @param {any} r */
 function markdown(where, r) {
-  const ceilings = r.ceilings.map((/** @type {any} */ c) => `${c.name} ${c.gbytes ? `${c.gbytes.toFixed(1)} GB/s` : `${c.gmacs.toFixed(0)} G MAC/s`}`).join(', ');
+  const ceilings = r.ceilings
+    .map((/** @type {any} */ c) => `${c.name} ${c.gbytes ? `${c.gbytes.toFixed(1)} GB/s` : `${c.gmacs.toFixed(0)} G MAC/s`}`)
+    .join(', ');
   const percent = (/** @type {number} */ x) => `${(100 * x).toFixed(0)} %`;
-  const rows = r.kernels.map((/** @type {any} */ k) => `| ${k.table} | ${k.type}${k.packed ? ', packed' : ''} | ${k.matvec_gbytes.toFixed(1)} | ${percent(k.matvec_of_bandwidth)} | `
-    + `${k.matvec_gmacs.toFixed(1)} | ${k.matmul_gmacs.toFixed(1)} | ${percent(k.matmul_of_dot)} |`);
-  return `## ${where}\n\nCeilings, one thread: ${ceilings}.\n\n| table | weights | one row: GB/s | of reading | one row: G MAC/s | 64 rows: G MAC/s | of the best dot |\n|---|---|---|---|---|---|---|\n${rows.join('\n')}\n`;
+  const rows = r.kernels.map(
+    (/** @type {any} */ k) =>
+      `| ${k.table} | ${k.type}${k.packed ? ', packed' : ''} | ${k.matvec_gbytes.toFixed(1)} | ${percent(k.matvec_of_bandwidth)} | ` +
+      `${k.matvec_gmacs.toFixed(1)} | ${k.matmul_gmacs.toFixed(1)} | ${percent(k.matmul_of_dot)} |`,
+  );
+  const head = `| table | weights | one row: GB/s | of reading | one row: G MAC/s | 64 rows: G MAC/s | of the best dot |\n|${'---|'.repeat(7)}`;
+  return `## ${where}\n\nCeilings, one thread: ${ceilings}.\n\n${head}\n${rows.join('\n')}\n`;
 }
 
 mkdirSync(OUT, { recursive: true });
@@ -61,7 +69,7 @@ const tables = process.argv.slice(2);
 /** @type {any[]} */
 const results = [['Native', JSON.parse(execFileSync(join(OUT, 'kernels'), tables, { encoding: 'utf8' }))]];
 if (process.env.BENCH_NATIVE_ONLY) console.error('Chromium left out: BENCH_NATIVE_ONLY is set.');
-else if (buildWasm()) results.push(...await inChromium());
+else if (buildWasm()) results.push(...(await inChromium()));
 else console.error('Chromium left out: there is no wasm toolchain.');
 const text = results.map(([where, r]) => markdown(where, r)).join('\n');
 writeFileSync(join(OUT, 'kernels.json'), `${JSON.stringify(Object.fromEntries(results), null, 1)}\n`);

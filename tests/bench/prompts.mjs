@@ -15,7 +15,9 @@ export function parting(text) {
   const want = golden.f32.text;
   let n = 0;
   while (n < text.length && text[n] === want[n]) n++;
-  return n >= Math.min(SAME, text.length) && n > 0 ? '' : `the text parts from the recorded one after ${n} characters: ${JSON.stringify(text.slice(0, 80))}`;
+  return n >= Math.min(SAME, text.length) && n > 0
+    ? ''
+    : `the text parts from the recorded one after ${n} characters: ${JSON.stringify(text.slice(0, 80))}`;
 }
 
 const SENTENCES = [

@@ -29,6 +29,9 @@ const modelFile = resolve(ROOT, env('BENCH_MODEL', 'models/smollm2-135m-instruct
 
 const PAGES = /** @type {Record<string, string>} */ ({ wllama: '/bench/wllama.html', loquat: '/loquat/bench.html' });
 
+/** Speed from CPU seconds, which come in steps of 0.01: too few of them tell nothing. @param {number} n @param {number} seconds */
+const perSecond = (n, seconds) => (seconds >= 0.05 ? n / seconds : NaN);
+
 /**
  * One engine in one fresh browser: load, warm up, produce, read a long prompt.
  * @param {{url: string}} server
@@ -43,10 +46,18 @@ async function visit(server, engine, nThreads) {
   try {
     const page = await browser.context.newPage();
     let atFirst = NaN;
-    await page.exposeFunction('benchMark', async () => { atFirst = (await browser.meter()).cpu; });
+    await page.exposeFunction('benchMark', async () => {
+      atFirst = (await browser.meter()).cpu;
+    });
     await page.goto(server.url + PAGES[engine]);
     await page.waitForFunction(() => /** @type {any} */ (window).benchReady && crossOriginIsolated);
-    const base = { model: `/models/${basename(modelFile)}`, threads: nThreads, nCtx: 2048, ignoreEos: true, build: engine === 'loquat' ? process.env.BENCH_BUILD : undefined };
+    const base = {
+      model: `/models/${basename(modelFile)}`,
+      threads: nThreads,
+      nCtx: 2048,
+      ignoreEos: true,
+      build: engine === 'loquat' ? process.env.BENCH_BUILD : undefined,
+    };
     const call = async (/** @type {any} */ a) => {
       atFirst = NaN;
       const { cpu } = await browser.meter();
@@ -60,8 +71,21 @@ async function visit(server, engine, nThreads) {
     const about = await page.evaluate(() => /** @type {any} */ (window).contestantInfo?.());
     const { all, peakMb } = await browser.meter();
     return {
-      engine, threads: nThreads, loadMs, ttftMs: gen.ttftMs, promptTps: long.promptTps, promptPerCpu: long.nPrompt / long.cpuPrompt, genTps: gen.genTps,
-      genPerCpu: (gen.nGen - 1) / gen.cpuGen, nPrompt: long.nPrompt, nShort: gen.nPrompt, nGen: gen.nGen, text: gen.text, kernels: about ? `${about.build}, ${about.kernels}` : '', peakMb, others: others(all),
+      engine,
+      threads: nThreads,
+      loadMs,
+      ttftMs: gen.ttftMs,
+      promptTps: long.promptTps,
+      promptPerCpu: perSecond(long.nPrompt, long.cpuPrompt),
+      genTps: gen.genTps,
+      genPerCpu: perSecond(gen.nGen - 1, gen.cpuGen),
+      nPrompt: long.nPrompt,
+      nShort: gen.nPrompt,
+      nGen: gen.nGen,
+      text: gen.text,
+      kernels: about ? `${about.build}, ${about.kernels}` : '',
+      peakMb,
+      others: others(all),
     };
   } finally {
     await browser.close();
@@ -79,8 +103,12 @@ async function engineRounds(server) {
     const visits = [];
     for (const [engine, t] of order) {
       const v = await visit(server, engine, t);
-      console.error(`round ${round + 1}/${rounds} ${engine}, ${t} thread${t > 1 ? 's' : ''}: load ${v.loadMs.toFixed(0)} ms, first token ${v.ttftMs.toFixed(0)} ms, `
-        + `prompt ${v.promptTps.toFixed(1)}/s (${v.promptPerCpu.toFixed(1)} per CPU second), generation ${v.genTps.toFixed(1)}/s (${v.genPerCpu.toFixed(1)})`);
+      console.error(
+        `round ${round + 1}/${rounds} ${engine}, ${t} thread${t > 1 ? 's' : ''}: load ${v.loadMs.toFixed(0)} ms, ` +
+          `first token ${v.ttftMs.toFixed(0)} ms, ` +
+          `prompt ${v.promptTps.toFixed(1)}/s (${v.promptPerCpu.toFixed(1)} per CPU second), ` +
+          `generation ${v.genTps.toFixed(1)}/s (${v.genPerCpu.toFixed(1)})`,
+      );
       visits.push(v);
     }
     all.push(visits);
@@ -94,7 +122,10 @@ function disagreements(all) {
   const problems = [];
   for (const v of visits) {
     if (v.nGen !== nPredict) problems.push(`${v.engine} produced ${v.nGen} tokens, not ${nPredict}`);
-    if (v.nPrompt !== visits[0].nPrompt || v.nShort !== visits[0].nShort) problems.push(`${v.engine} counts ${v.nShort} and ${v.nPrompt} prompt tokens, ${visits[0].engine} ${visits[0].nShort} and ${visits[0].nPrompt}`);
+    if (v.nPrompt !== visits[0].nPrompt || v.nShort !== visits[0].nShort)
+      problems.push(
+        `${v.engine} counts ${v.nShort} and ${v.nPrompt} prompt tokens, ${visits[0].engine} ${visits[0].nShort} and ${visits[0].nPrompt}`,
+      );
     const odd = parting(v.text);
     if (odd) problems.push(`${v.engine}, ${v.threads} threads: ${odd}`);
   }
@@ -104,11 +135,25 @@ function disagreements(all) {
 async function main() {
   if (only.includes('engines') && !existsSync(modelFile)) throw new Error(`there is no ${modelFile}; run "make models"`);
   installPeers();
-  const server = await serve({ '/loquat/': join(ROOT, 'web'), '/bench/': join(ROOT, 'tests/bench'), '/peers/': join(PEERS, 'node_modules'), '/models/': dirname(modelFile) });
+  const server = await serve({
+    '/loquat/': join(ROOT, 'web'),
+    '/bench/': join(ROOT, 'tests/bench'),
+    '/peers/': join(PEERS, 'node_modules'),
+    '/models/': dirname(modelFile),
+  });
   const browser = await openBrowser();
   const results = {
-    date: new Date().toISOString().slice(0, 10), machine: `${arch()}, ${cpus().length} cores`, chromium: browser.version(), node: process.version, load: loadavg(), model: basename(modelFile),
-    rounds: /** @type {Visit[][]} */ ([]), problems: /** @type {string[]} */ ([]), startup: /** @type {any} */ (null), sizes: /** @type {any} */ (null), native: /** @type {any} */ (null),
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${arch()}, ${cpus().length} cores`,
+    chromium: browser.version(),
+    node: process.version,
+    load: loadavg(),
+    model: basename(modelFile),
+    rounds: /** @type {Visit[][]} */ ([]),
+    problems: /** @type {string[]} */ ([]),
+    startup: /** @type {any} */ (null),
+    sizes: /** @type {any} */ (null),
+    native: /** @type {any} */ (null),
   };
   await browser.close();
   if (only.includes('engines')) results.rounds = await engineRounds(server);
@@ -125,7 +170,10 @@ async function main() {
   if (results.problems.length) throw new Error(results.problems.join('; '));
 }
 
-main().then(() => process.exit(0), (error) => {
-  console.error(`bench: ${error.message}`);
-  process.exit(1);
-});
+main().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(`bench: ${error.message}`);
+    process.exit(1);
+  },
+);

@@ -9,7 +9,8 @@ import { openBrowser } from './browser.mjs';
 
 /** Runs in the page: types a sentence and asks for it as soon as the page takes it, and notes what happens when. */
 function pageScript() {
-  const seen = /** @type {any} */ (window).startup = { readyMs: 0, wordMs: 0 };
+  const seen = { readyMs: 0, wordMs: 0 };
+  Object.assign(window, { startup: seen });
   let asked = false;
   localStorage.clear(); /* a translation kept from the last visit would count as a word */
   const look = () => {
@@ -37,7 +38,10 @@ async function visit(context, url) {
   await page.goto(url);
   await page.waitForFunction(() => /** @type {any} */ (window).startup.wordMs > 0);
   await page.waitForFunction(() => /student/.test(document.getElementById('target')?.textContent ?? ''));
-  const times = await page.evaluate(() => ({ .../** @type {any} */ (window).startup, paintMs: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN }));
+  const times = await page.evaluate(() => ({
+    .../** @type {any} */ (window).startup,
+    paintMs: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN,
+  }));
   await page.close();
   return times;
 }

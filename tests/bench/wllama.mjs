@@ -27,8 +27,14 @@ async function runBench(request) {
   let [first, last] = [0, 0];
   const t0 = performance.now();
   await engine.createCompletion({
-    prompt: request.prompt, max_tokens: request.nPredict, temperature: 0, top_k: 1, cache_prompt: false, ignore_eos: Boolean(request.ignoreEos),
-    timings_per_token: true, stream: true,
+    prompt: request.prompt,
+    max_tokens: request.nPredict,
+    temperature: 0,
+    top_k: 1,
+    cache_prompt: false,
+    ignore_eos: Boolean(request.ignoreEos),
+    timings_per_token: true,
+    stream: true,
     onData: (/** @type {any} */ chunk) => {
       out.text += chunk.choices?.[0]?.text ?? '';
       const t = chunk.timings;

@@ -34,8 +34,15 @@ function pageTest(name, body) {
     await body();
   });
 }
-const bench = (/** @type {any} */ request, call = 'runBench') => page.evaluate((/** @type {any} */ [f, a]) => /** @type {any} */ (window)[f](a).then(
-  (/** @type {any} */ value) => ({ value }), (/** @type {any} */ e) => ({ error: [e.name, e.code, e.message] })), [call, request]);
+const bench = (/** @type {any} */ request, call = 'runBench') =>
+  page.evaluate(
+    (/** @type {any} */ [f, a]) =>
+      /** @type {any} */ (window)[f](a).then(
+        (/** @type {any} */ value) => ({ value }),
+        (/** @type {any} */ e) => ({ error: [e.name, e.code, e.message] }),
+      ),
+    [call, request],
+  );
 
 pageTest('runBench translates sentences in one call, and keeps the engine', async () => {
   const request = { model: MODEL, sentences: ['Je suis étudiant.', 'Où est la gare ?'], threads: 1 };
@@ -56,7 +63,13 @@ pageTest('runBench with maxTokens gives every sentence exactly that many tokens'
 });
 
 pageTest('runBench generates exactly nPredict tokens past the end of the text, and marks the first', async () => {
-  await page.evaluate(() => { const w = /** @type {any} */ (window); w.marks = 0; w.benchMark = () => { w.marks++; }; });
+  await page.evaluate(() => {
+    const w = /** @type {any} */ (window);
+    w.marks = 0;
+    w.benchMark = () => {
+      w.marks++;
+    };
+  });
   const request = { model: MODEL, prompt: '<2en> Je suis étudiant', nPredict: 12, threads: 1, nCtx: 64 };
   const free = (await bench({ ...request, ignoreEos: false })).value;
   assert.ok(free.nGen < 12, `${free.nGen} tokens: the text should end by itself`);
@@ -98,15 +111,52 @@ pageTest('what this version does not run fails with a named error', async () => 
 pageTest('an encoder fails with its architecture named', async () => {
   const { error } = await page.evaluate(async () => {
     const utf8 = new TextEncoder();
-    const text = (/** @type {string} */ s) => { const b = utf8.encode(s); return [b.length, 0, 0, 0, 0, 0, 0, 0, ...b]; };
-    const bytes = new Uint8Array([...utf8.encode('GGUF'), 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, ...text('general.architecture'), 8, 0, 0, 0, ...text('bert')]);
-    return /** @type {any} */ (window).runEmbed({ model: new Blob([bytes]), sentences: ['x'], threads: 1 }).then(() => ({}), (/** @type {any} */ e) => ({ error: [e.code, e.message] }));
+    const text = (/** @type {string} */ s) => {
+      const b = utf8.encode(s);
+      return [b.length, 0, 0, 0, 0, 0, 0, 0, ...b];
+    };
+    const bytes = new Uint8Array([
+      ...utf8.encode('GGUF'),
+      3,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      ...text('general.architecture'),
+      8,
+      0,
+      0,
+      0,
+      ...text('bert'),
+    ]);
+    return /** @type {any} */ (window).runEmbed({ model: new Blob([bytes]), sentences: ['x'], threads: 1 }).then(
+      () => ({}),
+      (/** @type {any} */ e) => ({ error: [e.code, e.message] }),
+    );
   });
   assert.equal(error?.[0], 'LQ_E_ARCH');
   assert.match(error[1], /bert/);
 });
 
-for (const [width, colorScheme] of [[1280, 'light'], [390, 'dark']]) {
+for (const [width, colorScheme] of [
+  [1280, 'light'],
+  [390, 'dark'],
+]) {
   pageTest(`a person measures at ${width} px, ${colorScheme}`, async () => {
     const context = await browser.newContext({ viewport: { width, height: 760 }, colorScheme });
     const p = await context.newPage();
@@ -126,11 +176,15 @@ for (const [width, colorScheme] of [[1280, 'light'], [390, 'dark']]) {
     assert.equal(cells[2], '1');
     for (const at of [3, 4, 6]) assert.ok(Number(cells[at]) > 0, `${cells}`);
     assert.equal(await p.evaluate(() => document.documentElement.scrollWidth), width);
-    const unnamed = await p.evaluate(() => [...document.querySelectorAll('select, button')].filter((e) => !(/** @type {any} */ (e).labels?.length) && !e.textContent?.trim()).length);
+    const unnamed = await p.evaluate(
+      () => [...document.querySelectorAll('select, button')].filter((e) => !(/** @type {any} */ (e).labels?.length) && !e.textContent?.trim()).length,
+    );
     assert.equal(unnamed, 0);
     assert.deepEqual(seen, []);
     await context.close();
   });
 }
 
-pageTest('the page kept its policy all the while', async () => { assert.deepEqual(problems, []); });
+pageTest('the page kept its policy all the while', async () => {
+  assert.deepEqual(problems, []);
+});

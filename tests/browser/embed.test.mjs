@@ -32,13 +32,17 @@ const server = createServer((req, res) => {
 
 before(async () => {
   browser = await launch();
-  const packed = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', site], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', site], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
   execFileSync('tar', ['-xzf', join(site, packed[0].filename), '-C', site]);
   mkdirSync(join(site, 'node_modules'));
   renameSync(join(site, 'package'), join(site, 'node_modules/loquat'));
   copyFileSync(join(ROOT, 'models/fr-en.gguf'), join(site, 'fr-en.gguf'));
   writeFileSync(join(site, 'index.html'), PAGE);
-  await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(null)); });
+  await new Promise((done) => {
+    server.listen(0, '127.0.0.1', () => done(null));
+  });
 });
 after(async () => {
   await browser?.close();
@@ -59,10 +63,13 @@ test('a bare static page translates with the packed engine', { timeout: 40_000 }
 });
 
 test('a Node program uses the same package', { timeout: 40_000 }, () => {
-  writeFileSync(join(site, 'program.mjs'), `import { Model } from 'loquat';
+  writeFileSync(
+    join(site, 'program.mjs'),
+    `import { Model } from 'loquat';
 const m = await Model.load(new URL('fr-en.gguf', import.meta.url));
 for await (const p of m.translate('Je suis étudiant', { from: 'fr', to: 'en' })) process.stdout.write(p.text);
 m.dispose();
-`);
+`,
+  );
   assert.equal(execFileSync('node', ['program.mjs'], { cwd: site, encoding: 'utf8' }), "I'm a student");
 });

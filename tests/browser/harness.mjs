@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { createServer as createRealServer, listen } from '../../web/serve.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** A browser context as most tests want it. */
+export const PLAIN = { viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'] };
 export const SHOTS = join(ROOT, 'build/screenshots');
 
 const TYPES = /** @type {Record<string, string>} */ ({

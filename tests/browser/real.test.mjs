@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { audit, launch, realServer, ROOT, SHOTS, watch } from './harness.mjs';
+import { audit, launch, PLAIN, realServer, ROOT, SHOTS, watch } from './harness.mjs';
 
 const FR_EN = join(ROOT, 'models/fr-en.gguf');
 const SMOLLM2 = join(ROOT, 'models/smollm2-135m-instruct-q4_1.gguf');
@@ -27,7 +27,7 @@ function realTest(name, body, options = {}) {
     if (!browser) return t.skip('no Chromium or no playwright-core on this machine');
     if (options.needs && !existsSync(options.needs)) return t.skip(`${options.needs} is not here; make models fetches it`);
     const server = await realServer(options.server);
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options.context });
+    const context = await browser.newContext({ ...PLAIN, ...options.context });
     context.setDefaultTimeout(30_000);
     /** @type {string[]} */
     const elsewhere = [];
@@ -47,8 +47,10 @@ function realTest(name, body, options = {}) {
 }
 
 const inUse = (/** @type {any} */ page, /** @type {string} */ name) => page.waitForSelector(`#model:has-text("${name}")`);
-const idle = (/** @type {any} */ page) => page.waitForFunction(() => document.querySelector('#translate-run .label')?.textContent === 'Translate' && document.querySelector('#copy:not([hidden])'));
-const growing = (/** @type {any} */ page) => page.waitForFunction(() => (document.querySelector('#target .tail')?.parentElement?.textContent ?? '').length > 5);
+const idle = (/** @type {any} */ page) => page.waitForFunction(() => document.querySelector('#copy:not([hidden])')
+  && document.querySelector('#translate-run .label')?.textContent === 'Translate');
+const growing = (/** @type {any} */ page) => page.waitForFunction(
+  () => (document.querySelector('#target .tail')?.parentElement?.textContent ?? '').length > 5);
 
 /** @param {any} page @param {string} text */
 async function translate(page, text) {
@@ -72,7 +74,7 @@ realTest('the page translates, cancels, swaps and copies', async (page, _server,
   await memoryAsListed(page, 'fr-en');
   await page.setViewportSize({ width: 1280, height: 600 });
   assert.equal(await translate(page, `Je suis étudiant. ${ANIMAL[0]}`), `I'm a student. ${ANIMAL[1]}`);
-  await page.focus('#translate-run');
+  await page.evaluate(() => /** @type {any} */ (document.activeElement).blur());
   await page.screenshot({ path: join(SHOTS, 'readme.png') }); /* web/screenshot.png is a copy */
   assert.equal(await translate(page, ANIMAL[0]), ANIMAL[1]);
   await page.click('#copy');
@@ -110,7 +112,8 @@ async function settings(page, values) {
   await page.uncheck('#set-do_sample');
   await page.click('#settings-toggle');
 }
-const replies = (/** @type {any} */ page, /** @type {number} */ n) => page.waitForFunction((/** @type {number} */ k) => document.querySelectorAll('.message.assistant .actions').length === k, n, { timeout: 100_000 });
+const replies = (/** @type {any} */ page, /** @type {number} */ n) => page.waitForFunction(
+  (/** @type {number} */ k) => document.querySelectorAll('.message.assistant .actions').length === k, n, { timeout: 100_000 });
 
 realTest('the page chats two turns with SmolLM2 and stops a third', async (page, server) => {
   await page.click('#tab-chat');

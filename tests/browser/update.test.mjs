@@ -75,6 +75,31 @@ updateTest('a new version shows at the next opening; a page that is open keeps i
   assert.equal(await versions(page), 'two two two two');
 });
 
+test('a new version is found on a host that sends no validators', { timeout: 40_000 }, async (t) => {
+  if (!browser) return t.skip('no Chromium or no playwright-core on this machine');
+  const server = await mockServer();
+  const context = await browser.newContext();
+  context.setDefaultTimeout(8000);
+  try {
+    const page = await context.newPage();
+    await page.goto(server.url);
+    await page.waitForSelector('#badge:has-text("Works offline")');
+    const names = () => page.evaluate(async () => (await caches.keys()).filter((k) => k.startsWith('loquat-page-')).join());
+    const first = await names();
+    await page.reload();
+    await page.waitForSelector('#badge:has-text("Works offline")');
+    assert.equal(await names(), first, 'the same version is not kept twice');
+    server.state.override = (/** @type {any} */ req, /** @type {any} */ res) => req.url === '/app.mjs'
+      && (res.writeHead(200, { 'content-type': 'text/javascript' }).end(readFileSync(join(ROOT, 'web/app.mjs'), 'utf8').replace('`Loquat: ', '`Loquat; ')), true);
+    await page.reload();
+    await page.waitForFunction(() => document.title.startsWith('Loquat; '));
+    await page.waitForSelector('#badge:has-text("Works offline")');
+  } finally {
+    await context.close();
+    await server.close();
+  }
+});
+
 updateTest('a version that is not whole is not taken', async ({ page, folder, server, deploy }) => {
   deploy('two');
   rmSync(join(folder, 'chat.mjs'));

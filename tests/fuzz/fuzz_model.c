@@ -1,5 +1,5 @@
-/* Fuzz target: writes the bytes again in another type, opens them as a model and, if they are one, describes it, opens a session and takes a few steps of everything it can do.
- * Replayed by replay.c in `make test`. */
+/* Fuzz target: writes the bytes again in another type, opens them as a model and, if they are one, describes it, opens a session and takes
+ * a few steps of everything it can do. Replayed by replay.c in `make test`. */
 #include "lq.h"
 
 #include <stdlib.h>

@@ -120,7 +120,8 @@ def tiny_chat():
         for k in range(d):
             out[to][k] += embed[i][k] if i in follows else 0.02 * embed[i][k]
     kvs, tensors = llama(r, len(pieces), d, 4, 2, 32, 2, 131072)
-    kvs |= {"tok": string("tokenizer.ggml.model", "gpt2"), "pre": string("tokenizer.ggml.pre", "gpt-2"), "pieces": strings("tokenizer.ggml.tokens", pieces),
+    kvs |= {"tok": string("tokenizer.ggml.model", "gpt2"), "pre": string("tokenizer.ggml.pre", "gpt-2"), "pieces": strings("tokenizer.ggml.tokens",
+        pieces),
             "types": i32s("tokenizer.ggml.token_type", [3] * 3 + [1] * 256), "merges": strings("tokenizer.ggml.merges", []),
             "eos": u32("tokenizer.ggml.eos_token_id", 2), "template": string("tokenizer.chat_template", CHATML)}
     half = lambda rows: (F16, [d, len(rows)], struct.pack(f"<{d * len(rows)}e", *[x for row in rows for x in row]))
@@ -202,7 +203,8 @@ def files():
     lie("language_empty", pair, {"langs": strings("loquat.languages", [""])})
     lie("language_nul", pair, {"langs": strings("loquat.languages", ["e\0"])})
     lie("language_space", pair, {"langs": strings("loquat.languages", ["e ", "en"]), "p": string("loquat.language_token", "%s"),
-                                  "pieces": strings("tokenizer.ggml.tokens", ["<pad>", "</s>", "<unk>", "e ", "en", "▁", "a", "b", "▁a", ".", "c", "d"])})
+                                  "pieces": strings("tokenizer.ggml.tokens", ["<pad>", "</s>", "<unk>", "e ", "en", "▁", "a", "b", "▁a", ".", "c",
+                                      "d"])})
     lie("language_pattern", pair, {"p": string("loquat.language_token", "%s%s%n%d")})
     lie("language_pattern_long", pair, {"p": string("loquat.language_token", "<" * 200 + "%s")})
     lie("tok_eos_out", pair, {"eos": u32("tokenizer.ggml.eos_token_id", 12)})
@@ -213,14 +215,17 @@ def files():
     lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "rwkv")})
     lie("tok_charsmap_wild", pair, {"map": array("tokenizer.ggml.precompiled_charsmap", 0, 64, b"\xff\xff\xff\x7f" * 16)})
     lie("tok_byte_minus_1", pair, {"pieces": strings("tokenizer.ggml.tokens", ["<0x-1>"] * 12), "types": i32s("tokenizer.ggml.token_type", [6] * 12)})
-    chat = {"tok": string("tokenizer.ggml.model", "gpt2"), "pieces": strings("tokenizer.ggml.tokens", ["<s>", "a", "b", "ab", "Ċ", "Ġ", "c", "d", "e", "f", "g", "h"]),
-            "types": i32s("tokenizer.ggml.token_type", [3] + [1] * 11), "merges": strings("tokenizer.ggml.merges", ["a b"]), "bos": u32("tokenizer.ggml.bos_token_id", 0)}
+    chat = {"tok": string("tokenizer.ggml.model", "gpt2"), "pieces": strings("tokenizer.ggml.tokens", ["<s>", "a", "b", "ab", "Ċ", "Ġ", "c", "d",
+        "e", "f", "g", "h"]),
+            "types": i32s("tokenizer.ggml.token_type", [3] + [1] * 11), "merges": strings("tokenizer.ggml.merges",
+                ["a b"]), "bos": u32("tokenizer.ggml.bos_token_id", 0)}
     lie("good_chat", llama, chat)
     lie("merges_wild", llama, chat | {"merges": strings("tokenizer.ggml.merges", ["", " ", "a", "zz yy", "a b c", "ab ab"])})
     lie("template_huge", llama, chat | {"t": string("tokenizer.chat_template", "{{ 'a' }}" * 4000)})
     lie("template_deep", llama, chat | {"t": string("tokenizer.chat_template", "{% if true %}" * 3000)})
     lie("template_parens", llama, chat | {"t": string("tokenizer.chat_template", "{{ " + "(" * 20000)})
-    lie("template_loop", llama, chat | {"t": string("tokenizer.chat_template", "{% for a in range(99999999) %}{% for b in range(99999999) %}x{% endfor %}{% endfor %}")})
+    lie("template_loop", llama, chat | {"t": string("tokenizer.chat_template",
+                                                    "{% for a in range(99999999) %}{% for b in range(99999999) %}x{% endfor %}{% endfor %}")})
     lie("template_unclosed", llama, chat | {"t": string("tokenizer.chat_template", "{{ messages[0]['content'")})
     return out
 

@@ -57,7 +57,8 @@ static void load(const char *folder) {
 }
 
 static void put_number(size_t at) {
-  static const uint64_t wild[] = {0, 1, 2, 3, 7, 8, 16, 31, 32, 127, 128, 255, 256, 65535, 65536, 0x7FFFFFFF, 0x80000000u, 0xFFFFFFFFu, 0x7FC00000, 0x7F800000,
+  static const uint64_t wild[] = {0, 1, 2, 3, 7, 8, 16, 31, 32, 127, 128, 255, 256, 65535, 65536, 0x7FFFFFFF, 0x80000000u, 0xFFFFFFFFu, 0x7FC00000,
+                                  0x7F800000,
                                   0x100000000u, (uint64_t)1 << 61, (uint64_t)1 << 63, UINT64_MAX};
   uint64_t v = wild[below(sizeof wild / sizeof wild[0])];
   size_t n = (size_t)1 << below(4);

@@ -22,15 +22,18 @@ async function inPage(isolation, loads) {
   const problems = [];
   page.on('pageerror', (/** @type {Error} */ e) => problems.push(String(e)));
   page.on('console', (/** @type {any} */ m) => { if (m.type() === 'error') problems.push(m.text()); });
-  const headers = { 'Content-Security-Policy': POLICY, ...(isolation && { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }) };
-  await page.route('**/blank', (/** @type {any} */ r) => r.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>', headers }));
+  const headers = { 'Content-Security-Policy': POLICY,
+    ...(isolation && { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }) };
+  const body = '<!doctype html><title>blank</title>';
+  await page.route('**/blank', (/** @type {any} */ r) => r.fulfill({ contentType: 'text/html', body, headers }));
   await page.goto(`http://127.0.0.1:${port}/blank`);
   const seen = [];
   for (const load of loads) {
     seen.push(await page.evaluate(async (/** @type {any} */ options) => {
       const { Model } = await import(/** @type {any} */ ('/engine.mjs'));
       try {
-        const m = await Model.load(options.file ? new File([await (await fetch('/models/fr-en.gguf')).arrayBuffer()], 'f.gguf') : '/models/fr-en.gguf', options.load);
+        const url = '/models/fr-en.gguf';
+        const m = await Model.load(options.file ? new File([await (await fetch(url)).arrayBuffer()], 'f.gguf') : url, options.load);
         let text = '';
         let longest = 0; // ms in which the page's own thread did nothing
         let last = performance.now();
@@ -56,7 +59,8 @@ const missing = 'SKIP: no Chromium or no playwright-core on this machine';
 test('every build runs in an isolated page', async (t) => {
   if (!browser) return t.skip(missing);
   const builds = ['simd', 'relaxed', 'simd-mt', 'relaxed-mt'];
-  const seen = await inPage(true, [{ load: {} }, { file: true, load: { threads: 2 } }, ...builds.map((build) => ({ load: { build, threads: build.endsWith('mt') ? 2 : 1 } }))]);
+  const forced = builds.map((build) => ({ load: { build, threads: build.endsWith('mt') ? 2 : 1 } }));
+  const seen = await inPage(true, [{ load: {} }, { file: true, load: { threads: 2 } }, ...forced]);
   for (const s of seen) assert.equal(s.text, "I'm a student", JSON.stringify(s));
   assert.deepEqual(seen.slice(2).map((s) => s.info.build), builds);
   assert.equal(seen[1].info.build, 'relaxed-mt');

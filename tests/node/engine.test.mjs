@@ -169,7 +169,9 @@ test('threads translate the same, to the last bit of the log probabilities', asy
   assert.deepEqual(runs[1], runs[0]);
 });
 
-test('the session keeps what turns of a chat share', { skip: !existsSync(SMOLLM2) && 'SKIP: the chat model is not there (make models)' }, async () => {
+const noChat = !existsSync(SMOLLM2) && 'SKIP: the chat model is not there (make models)';
+
+test('the session keeps what turns of a chat share', { skip: noChat }, async () => {
   const c = await Model.load(SMOLLM2, { nCtx: 512 });
   assert.equal(c.info.memory.session.context, 512);
   const messages = [{ role: 'user', content: 'What is the capital of France? Answer in one sentence.' }];

@@ -27,6 +27,7 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
+DECODERS = ("llama-gqa", "qwen2", "gpt2", "bloom-alibi", "mpt-alibi")
 LONGEST = 64      # new tokens of the recorded translations
 HALF = 0.02       # scores recorded in float16, of size up to 32
 
@@ -123,6 +124,8 @@ def decoder_case(report, engine, name):
             got = np.stack([engine.logits(model, ids[:n]) for n in range(1, len(ids) + 1)])
         close(report, engine, f"{name} {what}", got, want, TOLERANCE, (model, ids, None))
         if what == "logits":
+            state = tensors.load("hidden_after_embedding")[0]
+            close(report, engine, f"{name} embedding", probed["dec.0.in"], state, TOLERANCE, (model, ids, None))
             last = next(x for n, x in reversed(probed.items()) if n.startswith("dec.") and n.endswith(".norm"))
             close(report, engine, f"{name} last hidden state", last, tensors.load("hidden_last")[0][-len(last):], TOLERANCE, (model, ids, None))
     forced = expected["greedyForcedIds"][0]
@@ -165,7 +168,8 @@ def translations(engine, model, cases):
     for to in sorted({c["to"] for c in cases}):
         lines = [c["text"] for c in cases if c["to"] == to]
         source = "fr" if to == "en" else "en"
-        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST, text="".join(line + "\n" for line in lines))
+        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST,
+                         text="".join(line + "\n" for line in lines))
         texts |= {(to, line): result for line, result in zip(lines, out.split("\n"))}
     return [texts.get((c["to"], c["text"]), "") for c in cases]
 
@@ -257,8 +261,7 @@ def main():
     cases = {
         "t5-v1_1": lambda: encoder_decoder_case(report, engine, "t5-v1_1"),
         "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
-        "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
-        "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        **{name: lambda name=name: decoder_case(report, engine, name) for name in DECODERS},
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
         "fr-en-decoded": lambda: decoded_case(report, engine),

@@ -1,6 +1,7 @@
 """A plain numpy forward of a model from its GGUF file, in float64: every tensor the engine can be probed for, and greedy translation.
 
-Says where a run that differs begins to differ, and what a quantised file says when its weights are decoded. Names: {enc,dec}.<layer>.{in,attn,cross,ffn,out}, {enc,dec}.<layers>.norm, logits;
+Says where a run that differs begins to differ, and what a quantised file says when its weights are decoded.
+Names: {enc,dec}.<layer>.{in,attn,cross,ffn,out}, {enc,dec}.<layers>.norm, logits;
 attn, cross and ffn are what each part adds to the residual stream.
 T5: Raffel 2020, with the buckets of Mesh TensorFlow; LLaMA: Touvron 2023; RoPE: Su 2021.
 """

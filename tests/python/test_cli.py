@@ -38,7 +38,7 @@ def start(*words, **more):
     return subprocess.Popen([BIN, *map(str, words)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
-def read_until(fd, wanted, seconds=20):
+def read_until(fd, wanted, seconds=60):
     got, end = b"", time.monotonic() + seconds
     while wanted not in got and time.monotonic() < end:
         if select.select([fd], [], [], 0.2)[0]:
@@ -128,7 +128,7 @@ class Translate(Case):
             self.assertEqual(got.count(b"\n"), 1)
             self.assertEqual(line == b"\n", got == b"\n")
         p.stdin.close()
-        self.assertEqual(p.wait(20), 0)
+        self.assertEqual(p.wait(60), 0)
         self.assertEqual(p.stdout.read() + p.stderr.read(), b"")
         p.stdout.close()
         p.stderr.close()
@@ -145,6 +145,15 @@ class Translate(Case):
         out = run("translate", text=b"Bonjour \xff\xfe !\n\xc3\n")
         self.assertEqual(out.returncode, 0, out.stderr)
         self.assertEqual(out.stdout.decode().count("\n"), 2)
+
+    def test_ctrl_c_while_it_waits(self):
+        p = start("translate")
+        p.stdin.write(b"Oui\n")
+        p.stdin.flush()
+        read_until(p.stdout.fileno(), b"\n")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(60), 130)
+        self.assertEqual(p.communicate(), (b"", b""))
 
     def test_default_model(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -198,7 +207,7 @@ class Generate(Case):
         p = start("generate", "-m", CHAT, "-p", "\n", *ENDLESS)
         self.assertTrue(read_until(p.stdout.fileno(), b"Hi"))
         p.send_signal(signal.SIGINT)
-        rest, said = p.communicate(timeout=20)
+        rest, said = p.communicate(timeout=60)
         self.assertEqual((p.returncode, said), (130, b""))
         self.assertTrue(rest.endswith(b"\n"))
 
@@ -206,7 +215,7 @@ class Generate(Case):
         p = start("generate", "-m", CHAT, "-p", "\n", *ENDLESS)
         read_until(p.stdout.fileno(), b"Hi")
         p.stdout.close()
-        self.assertEqual(p.wait(20), -signal.SIGPIPE)
+        self.assertEqual(p.wait(60), -signal.SIGPIPE)
         self.assertEqual(p.stderr.read(), b"")
         p.stdin.close()
         p.stderr.close()
@@ -217,7 +226,8 @@ class Generate(Case):
                 done = subprocess.run([BIN, *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
             self.assertEqual(done.returncode, 1, words)
             self.assertRegex(done.stderr.decode(), r"\Aloquat: Standard output could not be written: No space left on device\.\n\Z")
-            done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', BIN, *words], cwd=ROOT, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+            done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', BIN, *words], cwd=ROOT, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                  check=False)
             self.assertEqual(done.returncode, 1, words)
 
 
@@ -226,6 +236,7 @@ class Chat(Case):
         done = run("chat", "-m", CHAT, "--system", "Be kind.", text=b"hello\n\n/clear\nand again\n/exit\nnot read\n")
         self.assertEqual(self.good(done), f"{REPLY}\n{REPLY}\n")
         self.assertEqual(done.stderr, b"")
+        self.assertEqual(self.good(run("chat", "-m", CHAT, text=b"\xff\xc3\x00\n")), f"{REPLY}\n")
         self.refused(run("chat", "-m", CHAT, "word"), 2, '"word"')
         self.refused(run("chat", "-m", FR_EN, text=b"x\n"), 1, "cannot chat")
         self.refused(run("chat", "-m", CHAT, "-c", "40", text=b"0123456789012345678901234567890123456789\n"), 1, "context holds 40")
@@ -245,7 +256,7 @@ class Chat(Case):
         os.write(main, b"\x03")
         read_until(main, b"> ")
         os.write(main, b"\x03")
-        self.assertEqual(p.wait(20), 130)
+        self.assertEqual(p.wait(60), 130)
         os.close(main)
 
     def test_on_a_terminal_a_full_context_is_no_end(self):
@@ -256,7 +267,7 @@ class Chat(Case):
         os.write(main, b"0123456789012345678901234567890123456789\r")
         self.assertIn(b"context holds 40", read_until(main, b"\n> "))
         os.write(main, b"/exit\r")
-        self.assertEqual(p.wait(20), 0)
+        self.assertEqual(p.wait(60), 0)
         os.close(main)
 
 
@@ -316,6 +327,16 @@ class Numbers(Case):
         for words in ("architecture             llama", "memory.session.bytes", "llama.block_count", "blk.1.ffn_down.weight"):
             self.assertIn(words, plain)
         self.refused(run("info", CHAT, "-c", "200000"), 1, "131072 positions")
+
+    def test_info_sends_no_escapes_to_the_terminal(self):
+        raw = Path(CHAT).read_bytes()
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(raw.replace(b"{% for message", b"\x1b[2J\xc2\x9b for mes"))
+            f.flush()
+            plain = self.good(run("info", f.name))
+            self.assertIn("?[2J??", plain)
+            self.assertFalse(set(plain) & {chr(c) for c in [*range(9), *range(11, 32), *range(127, 160)]})
+            self.assertIn("\x1b[2J", json.loads(self.good(run("info", f.name, "--json")))["metadata"]["tokenizer.chat_template"])
 
     def test_tokens_by_line(self):
         self.assertEqual(self.good(run("tokenize", "-m", CHAT, text=b"ab\n\nc\n")), "[100,101]\n[]\n[102]\n")
@@ -386,7 +407,8 @@ class BadModels(Case):
             bad = [(os.path.join(folder, "missing.gguf"), "missing.gguf", "No such file"), (made("empty", b""), "empty"), (folder, "directory"),
                    (made("short", cut[:100]), "truncated"), (made("half", cut[:len(cut) // 2]), "truncated", "missing at the end"),
                    (made("page", b"<!doctype html><title>404</title>"), "HTML"), (made("zip", b"PK\3\4" + bytes(60)), "zip", "convert"),
-                   (made("st", struct.pack("<Q", 20) + b'{"a":{"dtype":"F32"}}'), "safetensors", "convert"), (made("text", b"hello, world"), '"GGUF"'),
+                   (made("st", struct.pack("<Q", 20) + b'{"a":{"dtype":"F32"}}'), "safetensors", "convert"), (made("text", b"hello, world"),
+                       '"GGUF"'),
                    (str(ROOT / "tests/fuzz/corpus/model/arch_unknown"), "mamba", "this build runs llama"),
                    (str(ROOT / "tests/fuzz/corpus/model/tensor_iq2"), "IQ2_XS"), (str(ROOT / "tests/fuzz/corpus/gguf/v1"), "version 1")]
             for path, *words in bad:
@@ -394,7 +416,8 @@ class BadModels(Case):
 
     def test_not_enough_memory_says_how_much(self):
         little = lambda: resource.setrlimit(resource.RLIMIT_AS, (24 << 20, 24 << 20))
-        self.refused(run("generate", "-m", CHAT, "-t", "1", "-c", "131072", "-p", "x", preexec_fn=little), 1, "not enough memory", "131072 positions", "MB")
+        self.refused(run("generate", "-m", CHAT, "-t", "1", "-c", "131072", "-p", "x", preexec_fn=little), 1, "not enough memory",
+                     "131072 positions", "MB")
         size = os.path.getsize(FR_EN)
         for room in (size - (1 << 20), size + (4 << 20)):  # no room for the weights; none for what is built from them
             limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (room, room))

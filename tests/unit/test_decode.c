@@ -228,7 +228,8 @@ TEST(decode_translates_the_same_however_many_at_once) {
       lq_options_free(opt);
       CHECK(many.status == LQ_DONE && many.n > 9 && many.whole);
       if (n_seq == 1) one = many;
-      CHECK_MSG(memcmp(&one, &many, sizeof one) == 0, "%u sentences at once, options %zu: \"%s\", alone \"%s\"", (unsigned)n_seq, k, many.text, one.text);
+      CHECK_MSG(memcmp(&one, &many, sizeof one) == 0, "%u sentences at once, options %zu: \"%s\", alone \"%s\"", (unsigned)n_seq, k, many.text,
+                one.text);
       opened_close(&o);
     }
   }
@@ -294,12 +295,45 @@ TEST(decode_stops_at_strings) {
   opened_close(&o);
 }
 
+/* After a while no step allocates any more, and the text is still that of all ids. */
+TEST(decode_a_long_answer_needs_no_more_memory) {
+  enum { N = 13000 };
+  opened o;
+  lq_piece p;
+  lq_error e;
+  lq_buf all = {0}, want = {0};
+  int32_t *ids = calloc(N, sizeof *ids);
+  size_t n = 0, late = 0;
+  if (!ids || !opened_with(&o, CHAT, NULL, &(lq_session_params){.n_ctx = N + 8})) return;
+  lq_options *opt = options(o.m,
+                            "{\"do_sample\":true,\"temperature\":50,\"top_k\":0,\"eos_token_id\":[],\"max_new_tokens\":12000,"
+                             "\"stop_strings\":[\"\\u0001never\"]}");
+  CHECK(lq_generate(o.s, "a", 1, opt, &e) == LQ_OK);
+  while (lq_next(o.s, &p, &e) == LQ_OK) {
+    if (p.token_id >= 0) ids[n++] = p.token_id;
+    lq_buf_add(&all, p.text, p.n_text);
+    if (n == 9000) late = o.s->slots[0].text.cap;
+  }
+  CHECK(n == 12000 && late > 0 && o.s->slots[0].text.cap == late && late <= 16384);
+  CHECK(lq_detokenize(o.m, ids, n, 0, &want, &e) == LQ_OK);
+  CHECK_MSG(all.n == want.n && memcmp(all.p, want.p, all.n) == 0, "%zu bytes, %zu wanted", all.n, want.n);
+  lq_options_free(opt);
+  lq_buf_free(&all);
+  lq_buf_free(&want);
+  free(ids);
+  opened_close(&o);
+}
+
 TEST(decode_min_new_tokens_holds_the_end_back) {
   opened o;
   run r;
   if (!opened_with(&o, CHAT, NULL, NULL)) return;
   say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":25,\"max_new_tokens\":40}", &r);
   CHECK(r.n >= 25);
+  run at, above; /* the answer has 17 tokens, the end is the 18th */
+  say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":17,\"max_new_tokens\":40}", &at);
+  say(o.s, "[{\"role\":\"user\",\"content\":\"x\"}]", "{\"min_new_tokens\":18,\"max_new_tokens\":40}", &above);
+  CHECK(at.n == 18 && at.ids[17] == 2 && above.n > 18 && above.ids[17] != 2);
   for (size_t i = 0; i < 25; i++) CHECK(r.ids[i] != 2 && r.ids[i] != 0);
   opened_close(&o);
 }
@@ -345,6 +379,10 @@ TEST(decode_repetition_penalty_looks_where_generate_does) {
 
 TEST(decode_a_seed_gives_the_same_ids_everywhere) {
   static const char *const files[] = {LLAMA, QWEN, T5};
+  /* recorded from the native build: the same in wasm */
+  static const int32_t recorded[3][10] = {{409, 21, 232, 454, 254, 123, 236, 444, 337, 304},
+                                          {302, 8, 84, 397, 187, 31, 241, 425, 9, 187},
+                                          {409, 13, 267, 568, 240, 97, 271, 551, 463, 336}};
   const lq_kernels *tables[8];
   size_t n = lq_kernels_list(tables, 8);
   for (size_t f = 0; f < 3; f++) {
@@ -353,10 +391,13 @@ TEST(decode_a_seed_gives_the_same_ids_everywhere) {
       opened o;
       lq_model_params mp = {.kernels = tables[i / 3]->name, .threads = 1 + (int)(i % 3)};
       if (!opened_with(&o, files[f], &mp, NULL)) return;
-      from_ids(o.s, prompt, N_PROMPT, "{\"do_sample\":true,\"seed\":4242,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
+      from_ids(o.s, prompt, N_PROMPT,
+               "{\"do_sample\":true,\"seed\":4242,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
       if (i == 0) first = r;
+      CHECK_MSG(memcmp(r.ids, recorded[f], sizeof recorded[f]) == 0, "%s: %s gives other ids than those recorded", files[f], mp.kernels);
       CHECK_MSG(r.n == 60 && memcmp(r.ids, first.ids, sizeof r.ids) == 0, "%s: %s with %d threads", files[f], mp.kernels, mp.threads);
-      from_ids(o.s, prompt, N_PROMPT, "{\"do_sample\":true,\"seed\":4243,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
+      from_ids(o.s, prompt, N_PROMPT,
+               "{\"do_sample\":true,\"seed\":4243,\"max_new_tokens\":60,\"eos_token_id\":[],\"top_p\":0.95,\"temperature\":1.4}", &r);
       CHECK(memcmp(r.ids, first.ids, sizeof r.ids) != 0);
       opened_close(&o);
     }
@@ -419,7 +460,8 @@ TEST(decode_chat_fills_its_context) {
   opened o;
   run r;
   lq_error e;
-  static const char small[] = "[{\"role\":\"user\",\"content\":\"x\"}]", large[] = "[{\"role\":\"user\",\"content\":\"0123456789012345678901234567890123456789\"}]";
+  static const char small[] = "[{\"role\":\"user\",\"content\":\"x\"}]";
+  static const char large[] = "[{\"role\":\"user\",\"content\":\"0123456789012345678901234567890123456789\"}]";
   if (!opened_with(&o, CHAT, NULL, &(lq_session_params){.n_ctx = 34, .n_batch = 3})) return;
   say(o.s, small, "{}", &r);
   CHECK(r.finish == LQ_FINISH_CONTEXT && r.n > 3 && strncmp(r.text, "Hi", 2) == 0);

@@ -2,6 +2,7 @@
  * packed rows against plain ones, batches against single rows, threads against one; the self-test and the fallback. */
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "kernel/kernel.h"
 #include "nn/linear.h"
@@ -196,7 +197,9 @@ TEST(kernel_q8_0_corners_are_exact) {
       for (size_t i = 0; i < 16; i += k->repack_rows[LQ_Q8_0]) k->pack[LQ_Q8_0](w + i, tmp, 32);
       k->matmul_packed[LQ_Q8_0](y[1], 16, w, sizeof(w[0]), 16, &x, sizeof(x), 1, 32);
     }
-    for (int r = 0; r < 16; r++) CHECK_MSG(y[0][r] == (float)want && (!k->repack_rows[LQ_Q8_0] || y[1][r] == (float)want), "%s corner %d: %g, not %d", k->name, c, (double)y[0][r], want);
+    bool packed = k->repack_rows[LQ_Q8_0] != 0;
+    for (int r = 0; r < 16; r++)
+      CHECK_MSG(y[0][r] == (float)want && (!packed || y[1][r] == (float)want), "%s corner %d: %g, not %d", k->name, c, (double)y[0][r], want);
   }
 }
 
@@ -241,7 +244,10 @@ TEST(kernel_quantize_is_bit_equal_to_ref) {
   }
 }
 
-static bool near(float a, float b, double relative) { return a == b || (isnan(a) && isnan(b)) || fabs((double)a - (double)b) <= relative * fabs((double)b) + 1e-37; }
+static bool near(float a, float b, double relative) {
+  if (a == b || (isnan(a) && isnan(b))) return true;
+  return fabs((double)a - (double)b) <= relative * fabs((double)b) + 1e-37;
+}
 
 TEST(kernel_activations_are_near_libm) {
   EACH_TABLE(k) for (int act = LQ_ACT_NONE; act <= LQ_ACT_TANH; act++)
@@ -334,16 +340,44 @@ TEST(linear_gives_the_same_bits_for_any_thread_count_and_packing) {
       if (lq_pool_new(threads, &nn.pool, &err) != LQ_OK) break; /* a build without threads */
       lq_linear(&nn, &m, &a, threads == 1 ? first : y, N_OUT);
       lq_pool_free(nn.pool);
-      if (threads > 1 && memcmp(first, y, ROWS * N_OUT * sizeof(float)) != 0) lq_test_fail(__FILE__, __LINE__, "%s %s: %d threads differ", k->name, type_name(types[i]), threads);
+      if (threads > 1 && memcmp(first, y, ROWS * N_OUT * sizeof(float)) != 0)
+        lq_test_fail(__FILE__, __LINE__, "%s %s: %d threads differ", k->name, type_name(types[i]), threads);
     }
     nn.pool = NULL;
     for (uint32_t r = 0; r < N_OUT; r++) {
       lq_mat_row(&nn, &m, r, row), lq_dequantize_row(types[i], plain + r * p.row_bytes, row + N_IN, N_IN);
-      if (memcmp(row, row + N_IN, N_IN * sizeof(float)) != 0) lq_test_fail(__FILE__, __LINE__, "%s %s: row %u", k->name, type_name(types[i]), (unsigned)r);
+      if (memcmp(row, row + N_IN, N_IN * sizeof(float)) != 0)
+        lq_test_fail(__FILE__, __LINE__, "%s %s: row %u", k->name, type_name(types[i]), (unsigned)r);
     }
     drop(&p);
     free(x), free(bias), free(row), free(first), free(y), free(q), free(plain), free(tmp);
   }
+}
+
+/* ---- threads ---- */
+
+typedef struct { int late, in_time; } late_worker;
+
+/* Workers take 5 ms for what the caller does at once, as if their cores were taken. */
+static void late_part(void *ctx, int part, int thread) {
+  late_worker *w = ctx;
+  struct timespec rest = {0, thread ? 5000000 : 100000};
+  (void)part;
+  nanosleep(&rest, NULL);
+  if (thread) w->late++; /* one worker only */
+  else w->in_time++;
+}
+
+TEST(pool_goes_on_alone_when_a_worker_is_late) {
+  lq_pool *pool;
+  lq_error err;
+  late_worker w = {0, 0};
+  CHECK(lq_pool_new(2, &pool, &err) == LQ_OK);
+  if (!pool) return; /* a build without threads */
+  for (int i = 0; i < 300; i++) lq_pool_run(pool, late_part, &w, 2);
+  lq_pool_free(pool);
+  CHECK_MSG(w.late + w.in_time == 600, "%d parts of 600 ran", w.late + w.in_time);
+  CHECK_MSG(w.late <= 12, "a late worker was waited for %d times", w.late);
 }
 
 /* ---- choice ---- */

@@ -94,7 +94,8 @@ TEST(model_refuses_hostile_files_by_name) {
     opened_read(&o, path);
     CHECK(o.bytes);
     lq_status s = lq_model_open(o.bytes, o.n, NULL, &o.m, &e);
-    if (s != hostile[i].status || !strstr(e.msg, hostile[i].words)) lq_test_fail(__FILE__, __LINE__, "%s: status %d, \"%s\"", hostile[i].file, (int)s, e.msg);
+    if (s != hostile[i].status || !strstr(e.msg, hostile[i].words)) lq_test_fail(__FILE__, __LINE__, "%s: status %d, \"%s\"", hostile[i].file,
+        (int)s, e.msg);
     opened_close(&o);
   }
 }
@@ -148,7 +149,8 @@ TEST(model_parameters_are_checked) {
 
 TEST(model_session_bytes_are_exact) {
   static const char *const files[] = {LLAMA, QWEN, T5, CHAT, PAIR};
-  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1}, {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}};
+  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1}, {.n_ctx = 9, .n_src = 33,
+      .n_seq = 5, .n_batch = 200}};
   for (size_t f = 0; f < 5; f++)
     for (int threads = 1; threads <= 3; threads += 2)
       for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
@@ -156,7 +158,8 @@ TEST(model_session_bytes_are_exact) {
         uint64_t bytes;
         if (!opened_with(&o, files[f], &(lq_model_params){.threads = threads}, &some[i])) return;
         CHECK(lq_session_bytes(o.m, &some[i], &bytes, NULL) == LQ_OK);
-        CHECK_MSG(o.s->arena.used == bytes && !o.s->arena.chunk_bytes, "%s, %zu: %llu taken, %llu said", files[f], i, (unsigned long long)o.s->arena.used,
+        CHECK_MSG(o.s->arena.used == bytes && !o.s->arena.chunk_bytes, "%s, %zu: %llu taken, %llu said", files[f], i,
+                  (unsigned long long)o.s->arena.used,
                   (unsigned long long)bytes);
         opened_close(&o);
       }

@@ -49,7 +49,8 @@ static lq_sample_scratch scratch(bench *b) { return (lq_sample_scratch){b->work,
 
 /* One recorded case: scores into b->logits, options and history out. */
 static uint32_t load(bench *b, const lq_json *c, lq_gen *g, int32_t ids[64], lq_history *h) {
-  const lq_json *all = lq_json_get(b->root, "scores"), *eos = lq_json_get(b->root, "eos"), *o = lq_json_get(c, "options"), *hist = lq_json_get(c, "history");
+  const lq_json *all = lq_json_get(b->root, "scores"), *eos = lq_json_get(b->root, "eos"), *o = lq_json_get(c, "options"), *hist = lq_json_get(c,
+      "history");
   char name[32];
   lq_str s = lq_json_get(c, "scores")->str;
   snprintf(name, sizeof name, "%.*s", LQ_STR_ARG(s));
@@ -172,7 +173,8 @@ TEST(sample_is_reproducible) {
   for (int k = 0; k < 16; k++) {
     float logprob;
     for (int i = 0; i < 50; i++) logits[i] = (float)((i * 37 + k) % 50) * 0.11f;
-    CHECK(lq_sample(&g, lq_kernels_ref(), &r, logits, 50, (lq_history){NULL, 0, 0}, (lq_sample_scratch){work, order, seen}, &drawn[k], &logprob, NULL) == LQ_OK);
+    CHECK(lq_sample(&g, lq_kernels_ref(), &r, logits, 50, (lq_history){NULL, 0, 0}, (lq_sample_scratch){work, order, seen}, &drawn[k], &logprob,
+                    NULL) == LQ_OK);
   }
   CHECK(memcmp(drawn, want, sizeof want) == 0);
 }
@@ -223,11 +225,14 @@ TEST(sample_survives_extremes) {
 
 /* Every attribute of transformers 5.24's GenerationConfig and argument of generate(), less those this build runs. */
 static const char *const refused[] = {
-    "max_length", "min_length", "early_stopping", "max_time", "num_beams", "use_mtp", "use_cache", "cache_implementation", "cache_config", "max_cache_len",
+    "max_length", "min_length", "early_stopping", "max_time", "num_beams", "use_mtp", "use_cache", "cache_implementation", "cache_config",
+    "max_cache_len",
     "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff", "encoder_repetition_penalty", "length_penalty", "no_repeat_ngram_size", "bad_words_ids",
-    "renormalize_logits", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens",
+    "renormalize_logits", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty",
+    "suppress_tokens",
     "begin_suppress_tokens", "sequence_bias", "token_healing", "guidance_scale", "watermarking_config", "num_return_sequences", "output_attentions",
-    "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate", "pad_token_id", "bos_token_id", "encoder_no_repeat_ngram_size",
+    "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate", "pad_token_id", "bos_token_id",
+    "encoder_no_repeat_ngram_size",
     "decoder_start_token_id", "is_assistant", "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold",
     "prompt_lookup_num_tokens", "max_matching_ngram_size", "assistant_early_exit", "assistant_lookbehind", "target_lookbehind",
     "assistant_ensemble_weight", "speculation_type", "compile_config", "disable_compile", "continuous_batching_config", "low_memory", "penalty_alpha",
@@ -252,7 +257,8 @@ TEST(options_refuse_every_other_name_of_generate) {
 TEST(options_take_neutral_values) {
   lq_options *o;
   lq_error e;
-  static const char json[] = "{\"num_beams\":1,\"typical_p\":1.0,\"length_penalty\":1,\"use_cache\":true,\"no_repeat_ngram_size\":0,\"early_stopping\":false,"
+  static const char json[] = "{\"num_beams\":1,\"typical_p\":1.0,\"length_penalty\":1,\"use_cache\":true,"
+                             "\"no_repeat_ngram_size\":0,\"early_stopping\":false,"
                              "\"max_length\":null,\"num_return_sequences\":1.0}";
   CHECK(lq_options_new(NULL, &o, &e) == LQ_OK);
   CHECK_MSG(lq_options_set_json(o, json, sizeof json - 1, &e) == LQ_OK, "%s", e.msg);
@@ -265,8 +271,10 @@ TEST(options_take_neutral_values) {
 
 TEST(options_check_values) {
   static const struct { const char *name, *value; bool good; } cases[] = {
-      {"temperature", "0.7", true}, {"temperature", "0", false}, {"temperature", "-1", false}, {"temperature", "nan", false}, {"temperature", "inf", false},
-      {"temperature", "1e-50", false}, {"temperature", "", false}, {"temperature", "1x", false}, {"temperature", "0x1", false}, {"temperature", "null", true},
+      {"temperature", "0.7", true}, {"temperature", "0", false}, {"temperature", "-1", false}, {"temperature", "nan", false}, {"temperature", "inf",
+          false},
+      {"temperature", "1e-50", false}, {"temperature", "", false}, {"temperature", "1x", false}, {"temperature", "0x1", false}, {"temperature",
+          "null", true},
       {"top_k", "0", true}, {"top_k", "1.5", false}, {"top_k", "-1", false}, {"top_k", "4294967295", true}, {"top_k", "4294967296", false},
       {"top_p", "1.0", true}, {"top_p", "0", true}, {"top_p", "1.01", false}, {"min_p", "1", true}, {"min_p", "-0.1", false},
       {"repetition_penalty", "0", false}, {"repetition_penalty", "1.2", true}, {"max_new_tokens", "0", false}, {"max_new_tokens", "1", true},
@@ -313,6 +321,8 @@ TEST(options_list_is_json) {
   lq_arena_growing(&a, 4096);
   lq_status s = lq_json_parse((lq_str){list.p, list.n}, &a, &j, &e);
   size_t n = s == LQ_OK ? j->n : 0;
+  /* generate()'s defaults, which hold as soon as do_sample is set */
+  CHECK(strstr(list.p, "\"name\":\"top_k\"") && strstr(list.p, "\"default\":50") && strstr(list.p, "\"name\":\"do_sample\""));
   lq_arena_free(&a);
   lq_buf_free(&list);
   CHECK(n == 11);
