@@ -47,6 +47,7 @@ static bool layout(lq_session *s, lq_arena *a) {
   s->rows = LQ_TAKE(a, uint32_t, n_seq);
   s->row_slot = LQ_TAKE(a, uint32_t, n_seq);
   s->row_ids = LQ_TAKE(a, int32_t, z.max_rows);
+  s->row_types = LQ_TAKE(a, uint8_t, z.max_rows);
   s->logits = LQ_TAKE(a, float, (uint64_t)n_seq * n_vocab);
   s->scratch.work = LQ_TAKE(a, float, n_vocab);
   s->scratch.order = LQ_TAKE(a, uint32_t, n_vocab);
@@ -55,7 +56,7 @@ static bool layout(lq_session *s, lq_arena *a) {
   int32_t *ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_ctx);
   lq_token *tokens = LQ_TAKE(a, lq_token, (uint64_t)n_seq * n_ctx);
   if (a->measuring) return ok;
-  ok = ok && s->slots && s->runs && s->rows && s->row_slot && s->row_ids && s->logits && s->scratch.work && s->scratch.order &&
+  ok = ok && s->slots && s->runs && s->rows && s->row_slot && s->row_ids && s->row_types && s->logits && s->scratch.work && s->scratch.order &&
        s->scratch.seen && s->tr.gaps && ids && tokens;
   for (uint32_t i = 0; ok && i < n_seq; i++) {
     s->slots[i].ids = ids + (size_t)i * n_ctx;

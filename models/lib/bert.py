@@ -8,9 +8,8 @@ import re
 
 from .checkpoint import read_json
 from .errors import ConvertError
-from .table import Arch, Row, need
+from .table import Arch, Row, activation, need
 
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu", "silu": "silu", "swish": "silu"}
 TASKS = {"ForMaskedLM": "fill-mask", "ForSequenceClassification": "classify", "ForTokenClassification": "ner", "ForQuestionAnswering": "qa",
          "Model": "embed"}
 POOLING = {"pooling_mode_mean_tokens": 1, "pooling_mode_cls_token": 2, "pooling_mode_lasttoken": 3}  # llama.cpp's numbers
@@ -28,12 +27,6 @@ def task_of(config):
 def skipped_positions(config):
     """RoBERTa's first position is the one after the padding id: the rows before it are never used, and llama.cpp leaves them out too."""
     return config.get("pad_token_id", 1) + 1 if kind_of(config) in ("Roberta", "XLMRoberta") else 0
-
-
-def activation(name):
-    if name not in ACTIVATIONS:
-        raise ConvertError(f"the activation {name!r} is not known; known are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
 
 
 def labels(config):
@@ -61,15 +54,15 @@ def bert_keys(config):
     if config.get("is_decoder"):
         raise ConvertError("is_decoder is set: this BERT is a decoder, which is not known")
     distil = kind_of(config) == "DistilBert"
-    names = {"embedding_length": "dim", "feed_forward_length": "hidden_dim", "block_count": "n_layers", "attention.head_count": "n_heads"} if distil else {
-        "embedding_length": "hidden_size", "feed_forward_length": "intermediate_size", "block_count": "num_hidden_layers",
-        "attention.head_count": "num_attention_heads"}
+    shape = zip(("embedding_length", "feed_forward_length", "block_count", "attention.head_count"),
+                ("dim", "hidden_dim", "n_layers", "n_heads") if distil else
+                ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"))
     return {
         "context_length": need(config, "max_position_embeddings") - skipped_positions(config),
-        **{key: need(config, name) for key, name in names.items()},
+        **{key: need(config, name) for key, name in shape},
         "attention.layer_norm_epsilon": float(config.get("layer_norm_eps", 1e-12)),
         "attention.causal": False,
-        "feed_forward_activation": activation(config.get("activation" if distil else "hidden_act", "gelu")),
+        "feed_forward_activation": activation(config, "activation" if distil else "hidden_act"),
         "vocab_size": need(config, "vocab_size"),
         **head_keys(config),
     }
@@ -105,8 +98,9 @@ HEADS = {
 NAMES = (  # (pattern, replacement), every one in turn
     (r"^(bert|distilbert|roberta)\.", ""), (r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias"),
     # DistilBERT
-    (r"^transformer\.layer\.", "encoder.layer."), (r"\.attention\.q_lin\.", ".attention.self.query."), (r"\.attention\.k_lin\.", ".attention.self.key."),
-    (r"\.attention\.v_lin\.", ".attention.self.value."), (r"\.attention\.out_lin\.", ".attention.output.dense."),
+    (r"^transformer\.layer\.", "encoder.layer."), (r"\.attention\.q_lin\.", ".attention.self.query."),
+    (r"\.attention\.k_lin\.", ".attention.self.key."), (r"\.attention\.v_lin\.", ".attention.self.value."),
+    (r"\.attention\.out_lin\.", ".attention.output.dense."),
     (r"\.sa_layer_norm\.", ".attention.output.LayerNorm."), (r"\.ffn\.lin1\.", ".intermediate.dense."), (r"\.ffn\.lin2\.", ".output.dense."),
     (r"\.output_layer_norm\.", ".output.LayerNorm."), (r"^pre_classifier\.", "pooler.dense."), (r"^vocab_transform\.", "mlm.dense."),
     (r"^vocab_layer_norm\.", "mlm.norm."), (r"^vocab_projector\.bias$", "mlm.bias"), (r"^vocab_projector\.weight$", "mlm.decoder.weight"),
@@ -151,8 +145,9 @@ def side_keys(folder, config):
             mode = read_json(folder, f"{module['path']}/config.json")
             wanted = [name for name, on in mode.items() if name.startswith("pooling_mode_") and on is True]
             if len(wanted) != 1 or wanted[0] not in POOLING:
-                raise ConvertError(f"{module['path']}/config.json asks for {' and '.join(wanted) or 'no pooling'}; one of {', '.join(POOLING)} is known")
-            keys["bert.pooling_type"] = POOLING[wanted[0]]
+                raise ConvertError(f"{module['path']}/config.json asks for {' and '.join(wanted) or 'no pooling'}; "
+                                   f"one of {', '.join(POOLING)} is known")
+            keys |= {"bert.pooling_type": POOLING[wanted[0]], "loquat.embedding.normalize": False}
         elif kind == "Normalize":
             keys["loquat.embedding.normalize"] = True
         elif kind != "Transformer":

@@ -7,6 +7,7 @@
 #define GEGLU .act = LQ_ACT_GELU_TANH, .gated = true
 #define DECODER .family = LQ_DECODER_ONLY, .dec_prefix = "", .attn_out = "attn_output"
 #define PAIR .family = LQ_ENCODER_DECODER, .enc_prefix = "enc.", .dec_prefix = "dec.", .attn_out = "attn_o"
+#define ENCODER .family = LQ_ENCODER_ONLY, .enc_prefix = "", .attn_out = "attn_output"
 #define RMS .norm = LQ_NORM_RMS
 #define LAYER .norm = LQ_NORM_LAYER
 #define ALL_BIASES (LQ_QKV_BIAS | LQ_O_BIAS | LQ_FFN_BIAS | LQ_NORM_BIAS)
@@ -15,6 +16,8 @@ static const lq_arch archs[] = {
     {"llama", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .must = LQ_OUT_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS | LQ_FFN_BIAS},
     {"qwen2", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QKV_BIAS},
+    {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
+     .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
     {"qwen3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QK_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS},
     {"smollm3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .nope_step = 4, .must = LQ_OUT_NORM,

@@ -103,6 +103,16 @@ static lq_status bind_floats(const binder *b, const char *name, uint32_t n, uint
   return LQ_OK;
 }
 
+lq_status lq_weights_mat(const lq_gguf *g, const char *name, uint32_t n_in, uint32_t n_out, lq_mat *m, lq_error *err) {
+  binder b = {.g = g, .err = err};
+  return bind_mat(&b, name, n_in, n_out, m);
+}
+
+lq_status lq_weights_floats(const lq_gguf *g, lq_arena *a, const char *name, uint32_t n, const float **out, lq_error *err) {
+  binder b = {.g = g, .a = a, .err = err};
+  return bind_floats(&b, name, n, 1, out);
+}
+
 /* Whether the row has tensors of this group, given that the file has this one. */
 static bool wanted(const binder *b, unsigned group, const char *name) {
   if (group == 0 || (b->w->arch->must & group)) return true;

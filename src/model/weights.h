@@ -79,4 +79,8 @@ lq_status lq_weights_shape(lq_weights *w, const lq_gguf *g, lq_error *err);
 /* Reads the shape, binds every tensor and, if `repack`, rewrites matrices in place for nn->k. Memory from `a`. */
 lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err);
 
+/* One tensor outside the stacks, checked as the others are: a matrix [n_out, n_in], or n numbers as floats from `a`. */
+lq_status lq_weights_mat(const lq_gguf *g, const char *name, uint32_t n_in, uint32_t n_out, lq_mat *m, lq_error *err);
+lq_status lq_weights_floats(const lq_gguf *g, lq_arena *a, const char *name, uint32_t n, const float **out, lq_error *err);
+
 #endif

@@ -89,7 +89,8 @@ static void join(joining *j, const candidate *c) {
   push(j, at, r->next);
 }
 
-/* Tells a stretch; an unused piece as what it was joined from, an unused character as unknown. It goes down the left side, and the right sides wait in `next`. */
+/* Tells a stretch; an unused piece as what it was joined from, an unused character as unknown. It goes down the left side, and the right
+ * sides wait in `next`. */
 static void tell(joining *j, uint32_t i, bool *after_unknown, lq_ids *out) {
   const lq_tokenizer *t = j->t;
   for (uint32_t wait = NONE;;) {

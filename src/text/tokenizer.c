@@ -183,7 +183,8 @@ lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_erro
   LQ_TRY(read_kinds(t, g, err));
   LQ_TRY(read_settings(t, g, err));
   LQ_TRY(read_added(t, g, a, err));
-  static lq_status (*const open[])(lq_tokenizer *, const lq_gguf *, lq_arena *, lq_error *) = {lq_bpe_open, lq_sp_open, lq_sp_open, lq_wordpiece_open};
+  static lq_status (*const open[])(lq_tokenizer *, const lq_gguf *, lq_arena *, lq_error *) = {
+      lq_bpe_open, lq_sp_open, lq_sp_open, lq_wordpiece_open};
   LQ_TRY(open[algo](t, g, a, err));
   *out = t;
   return LQ_OK;
@@ -200,6 +201,8 @@ int32_t lq_tok_eos(const lq_tokenizer *t) { return t->eos; }
 int32_t lq_tok_pad(const lq_tokenizer *t) { return t->pad; }
 int32_t lq_tok_unk(const lq_tokenizer *t) { return t->unk; }
 int32_t lq_tok_mask(const lq_tokenizer *t) { return t->mask; }
+bool lq_tok_adds_bos(const lq_tokenizer *t) { return t->add_bos; }
+bool lq_tok_adds_eos(const lq_tokenizer *t) { return t->add_eos; }
 
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id) {
   static const char *const names[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|endoftext|>", "<|end|>"};

@@ -44,6 +44,8 @@ int32_t lq_tok_eos(const lq_tokenizer *t);
 int32_t lq_tok_pad(const lq_tokenizer *t);
 int32_t lq_tok_unk(const lq_tokenizer *t);
 int32_t lq_tok_mask(const lq_tokenizer *t);
+bool lq_tok_adds_bos(const lq_tokenizer *t);
+bool lq_tok_adds_eos(const lq_tokenizer *t);
 /* End of generation: EOS, EOT, <|im_end|>, <|eot_id|>, <end_of_turn>, <|endoftext|> where they are control tokens. */
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id);
 

@@ -210,7 +210,7 @@ class Encoders(Case):
                          (["no", "yes", "maybe"], "single_label", "classify"))
 
     def test_refusals(self):
-        self.refused(self.model("bert", hidden_act="mish"), "activation 'mish' is not known")
+        self.refused(self.model("bert", hidden_act="mish"), "hidden_act 'mish' is not known")
         path = self.folder / "model/config.json"
         config = json.loads((GOLDEN / "bert/config.json").read_text())
         for changes, pattern in (({"position_embedding_type": "relative_key"}, "relative_key"), ({"is_decoder": True}, "is_decoder"),
