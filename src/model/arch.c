@@ -16,8 +16,6 @@ static const lq_arch archs[] = {
     {"llama", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .must = LQ_OUT_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS | LQ_FFN_BIAS},
     {"qwen2", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QKV_BIAS},
-    {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
-     .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
     {"qwen3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM | LQ_QK_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS},
     {"smollm3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .nope_step = 4, .must = LQ_OUT_NORM,
@@ -33,6 +31,8 @@ static const lq_arch archs[] = {
     {"bloom", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_TANH, .must = LQ_OUT_NORM | LQ_EMBED_NORM | ALL_BIASES,
      .may = LQ_QKV_FUSED},
     {"mpt", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_ERF, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | ALL_BIASES},
+    {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
+     .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
     {"t5", PAIR, .position = LQ_POS_T5, RMS, GEGLU, .raw_scores = true, .must = LQ_OUT_NORM},
 };
 

@@ -140,6 +140,7 @@ static lq_status read_yarn(const reader *r, const lq_hparams *hp, lq_rope_spec *
   LQ_TRY(float_in(r, "rope.scaling.yarn_beta_fast", 32.0f, 1e-3f, 1e6f, &fast));
   LQ_TRY(float_in(r, "rope.scaling.yarn_beta_slow", 1.0f, 1e-3f, 1e6f, &slow));
   LQ_TRY(float_in(r, "rope.scaling.attn_factor", 1.0f, 1e-3f, 1e3f, &attn));
+  if (s->base <= 1) return lq_fail(r->err, LQ_E_FORMAT, "%s.rope.freq_base is %g; with YaRN it must be above 1", r->arch, s->base);
   s->yarn = true;
   s->n_orig = n_orig;
   s->beta_fast = (double)fast;

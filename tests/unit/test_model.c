@@ -47,7 +47,37 @@ static const struct { const char *file; lq_status status; const char *words; } h
     {"distance_small", LQ_E_FORMAT, "relative_max_distance is 4"},
     {"logit_scale_nan", LQ_E_FORMAT, "logit_scale"},
     {"activation_unknown", LQ_E_UNSUPPORTED, "\"swoosh\""},
+    {"alibi_nan", LQ_E_FORMAT, "max_alibi_bias"},
+    {"alibi_negative", LQ_E_FORMAT, "max_alibi_bias is -8"},
+    {"clamp_kqv", LQ_E_UNSUPPORTED, "clamp_kqv is 6"},
+    {"position_offset_huge", LQ_E_FORMAT, "gpt2.position_offset is 2147483648"},
+    {"layer_norm_eps_nan", LQ_E_FORMAT, "layer_norm_epsilon"},
+    {"norm_place_unknown", LQ_E_UNSUPPORTED, "the place of the norms \"nowhere\""},
+    {"parallel_post", LQ_E_UNSUPPORTED, "use_parallel_residual"},
+    {"sinusoid_unknown", LQ_E_UNSUPPORTED, "the layout of sinusoids \"waves\""},
+    {"embedding_scale_nan", LQ_E_FORMAT, "embedding_scale"},
+    {"attention_scale_inf", LQ_E_FORMAT, "attention.scale"},
+    {"softcap_negative", LQ_E_FORMAT, "attn_logit_softcapping is -1"},
+    {"softcap_nan", LQ_E_FORMAT, "final_logit_softcapping"},
+    {"window_huge", LQ_E_FORMAT, "sliding_window is 2147483648"},
+    {"window_pattern_huge", LQ_E_FORMAT, "sliding_window_pattern is 2147483648"},
+    {"window_pattern_empty", LQ_E_FORMAT, "sliding_window_pattern has 0 entries for 1 layers"},
+    {"window_pattern_words", LQ_E_FORMAT, "sliding_window_pattern"},
+    {"rope_base_swa_nan", LQ_E_FORMAT, "freq_base_swa"},
+    {"nope_step_huge", LQ_E_FORMAT, "nope_step is 2147483648"},
+    {"yarn_base_1", LQ_E_FORMAT, "rope.freq_base is 1"},
+    {"yarn_original_0", LQ_E_FORMAT, "original_context_length is 0"},
+    {"yarn_beta_nan", LQ_E_FORMAT, "yarn_beta_fast"},
+    {"yarn_beta_0", LQ_E_FORMAT, "yarn_beta_slow is 0"},
+    {"yarn_attn_nan", LQ_E_FORMAT, "attn_factor"},
     /* tensors: presence, shape, type */
+    {"qkv_short", LQ_E_FORMAT, "blk.0.attn_qkv.weight is 8 x 23; the model's shape asks for 8 x 24"},
+    {"qkv_bias_none", LQ_E_FORMAT, "lacks the tensor blk.0.attn_qkv.bias"},
+    {"norm_bias_none", LQ_E_FORMAT, "lacks the tensor blk.0.ffn_norm.bias"},
+    {"positions_short", LQ_E_FORMAT, "position_embd.weight is 8 x 15; the model's shape asks for 8 x 16"},
+    {"positions_none", LQ_E_FORMAT, "lacks the tensor position_embd.weight"},
+    {"position_offset_2", LQ_E_FORMAT, "position_embd.weight is 8 x 16; the model's shape asks for 8 x 18"},
+    {"norm_place_post", LQ_E_FORMAT, "lacks the tensor blk.0.attn_output_norm.weight"},
     {"embed_none", LQ_E_FORMAT, "token_embd.weight"},
     {"embed_vector", LQ_E_FORMAT, "token_embd.weight must be a matrix"},
     {"norm_none", LQ_E_FORMAT, "lacks the tensor output_norm.weight"},
@@ -101,7 +131,8 @@ TEST(model_refuses_hostile_files_by_name) {
 }
 
 TEST(model_takes_what_does_no_harm) {
-  static const char *const files[] = {"good_llama", "good_t5", "good_pair", "good_chat", "generation_absurd", "template_unclosed", "language_space"};
+  static const char *const files[] = {"good_llama", "good_t5", "good_pair", "good_chat", "good_gpt2", "good_alibi", "parallel", "window_1",
+                                      "window_pattern", "nope_step_1", "yarn", "softcap_tiny", "generation_absurd", "template_unclosed", "language_space"};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[128];
     opened o;
