@@ -93,7 +93,7 @@ void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ld
 typedef struct row_job {
   const lq_kernels *k;
   float *y;
-  const float *x, *w;
+  const float *x, *w, *b;
   size_t n;
   float eps;
   lq_act act;
@@ -106,6 +106,13 @@ static void norm_part(void *ctx, int part, int thread) {
   j->k->rmsnorm(j->y + at, j->x + at, j->w, j->n, j->eps);
 }
 
+static void layernorm_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const row_job *j = ctx;
+  size_t at = (size_t)part * j->n;
+  j->k->layernorm(j->y + at, j->x + at, j->w, j->b, j->n, j->eps);
+}
+
 static void activate_part(void *ctx, int part, int thread) {
   (void)thread;
   const row_job *j = ctx;
@@ -116,6 +123,11 @@ static void activate_part(void *ctx, int part, int thread) {
 void lq_rmsnorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, uint32_t n_rows, size_t n, float eps) {
   row_job j = {.k = nn->k, .y = y, .x = x, .w = w, .n = n, .eps = eps};
   run_rows(nn, norm_part, &j, n_rows);
+}
+
+void lq_layernorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, const float *b, uint32_t n_rows, size_t n, float eps) {
+  row_job j = {.k = nn->k, .y = y, .x = x, .w = w, .b = b, .n = n, .eps = eps};
+  run_rows(nn, layernorm_part, &j, n_rows);
 }
 
 void lq_activate_rows(const lq_nn *nn, lq_act act, float *x, const float *gate, uint32_t n_rows, size_t n) {
