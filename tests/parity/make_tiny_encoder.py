@@ -1,4 +1,5 @@
-"""Writes tests/data/tiny-encoder.gguf: the golden BERT classifier with a small made-up WordPiece vocabulary, so that texts go through it.
+"""Writes tests/data/tiny-encoder.gguf and tiny-fill.gguf: the golden BERT classifier and BERT with a small made-up WordPiece vocabulary, so
+that texts go through them.
 
     python3 tests/parity/make_tiny_encoder.py      (needs what models/convert.py needs)
 """
@@ -16,12 +17,13 @@ WORDS = "the a of to in is it you that he was for on are with as his they be at 
 
 def main():
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *("##" + c for c in LETTERS), *".,;:!?'\"-()", *WORDS[6:], "##ing", "##ed", "##er"]
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("config.json", "model.safetensors"):
-            shutil.copy(ROOT / "tests/golden/bert-classifier" / name, folder)
-        Path(folder, "vocab.txt").write_text("".join(p + "\n" for p in dict.fromkeys(pieces)), encoding="utf-8")
-        subprocess.run([sys.executable, ROOT / "models/convert.py", folder, "-o", ROOT / "tests/data/tiny-encoder.gguf", "--type", "q8_0",
-                        "--name", "tiny-encoder"], check=True)
+    for golden, out in (("bert-classifier", "tiny-encoder"), ("bert", "tiny-fill")):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("config.json", "model.safetensors"):
+                shutil.copy(ROOT / "tests/golden" / golden / name, folder)
+            Path(folder, "vocab.txt").write_text("".join(p + "\n" for p in dict.fromkeys(pieces)), encoding="utf-8")
+            subprocess.run([sys.executable, ROOT / "models/convert.py", folder, "-o", ROOT / f"tests/data/{out}.gguf", "--type", "q8_0",
+                            "--name", out], check=True)
 
 
 if __name__ == "__main__":
