@@ -60,6 +60,7 @@ def plan(arch, config, tensors):
     if arch.rename:
         tensors = Renamed(tensors, arch.rename)
     for rows, layers in arch.stacks:
+        rows = rows(config) if callable(rows) else rows
         for b in range(layers(config) if layers else 1):
             planned += [p for row in rows if (p := plan_row(row, b, arch, config, tensors, used))]
     names = [p.name for p in planned]

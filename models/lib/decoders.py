@@ -111,10 +111,8 @@ PAIRED = {"q": lambda x, c: permute_rows(x, need(c, "num_attention_heads")), "k"
 
 
 def llama_keys(config, act="silu", step=0):
-    """Keys of a family with RMS norms and rotary positions. act: the family's activation."""
-    given = activation(config, "hidden_act", "hidden_activation") if "hidden_act" in config or "hidden_activation" in config else act
-    if given != act:
-        raise ConvertError(f"hidden_act {given!r} is not known for this architecture; known is {act}")
+    """Keys of a family with RMS norms and rotary positions. act, step: the family's activation and step of windows."""
+    given = activation({"hidden_act": act} | config, "hidden_activation", "hidden_act")
     keys = {
         "context_length": need(config, "max_position_embeddings"),
         "embedding_length": need(config, "hidden_size"),
@@ -127,9 +125,34 @@ def llama_keys(config, act="silu", step=0):
         "vocab_size": need(config, "vocab_size"),
         **window_keys(config, step),
     }
+    if given != act:
+        keys["feed_forward_activation"] = given
     if config.get("head_dim"):
         keys["attention.key_length"] = keys["attention.value_length"] = head_dim(config)
     return keys
+
+
+def gemma_keys(config, step=0):
+    refuse(config, use_bidirectional_attention=False)
+    keys = llama_keys(config, "gelu_tanh", step)
+    if config.get("query_pre_attn_scalar") not in (None, head_dim(config)):
+        keys["attention.scale"] = float(config["query_pre_attn_scalar"]) ** -0.5
+    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+        if config.get(name):
+            keys[name] = float(config[name])
+    local = (config.get("rope_parameters") or {}).get("sliding_attention") or {}
+    refuse(local, rope_type="default")
+    theta = float(local.get("rope_theta") or config.get("rope_local_base_freq") or 10000.0)
+    return keys | {"rope.freq_base_swa": theta} if theta != 10000.0 else keys
+
+
+def smollm3_keys(config):
+    layers = need(config, "num_hidden_layers")
+    turns = [bool(x) for x in config.get("no_rope_layers") or stepped(config.get("no_rope_layer_interval", 4), layers)]
+    step = next((n for n in (4, *range(layers + 1)) if turns == stepped(n, layers)), None)
+    if step is None:
+        raise ConvertError("no_rope_layers names layers that are no regular step apart, which is not supported")
+    return llama_keys(config) | ({} if step == 4 else {"rope.nope_step": step})
 
 
 def norm(x, config):
@@ -271,10 +294,57 @@ MPT = plain_arch(
         ("ffn.down_proj", "ffn_down"))],
     ["n_layers"], [Row("transformer.norm_f.weight", "output_norm.weight")])
 
+# ---- Falcon -------------------------------------------------------------------------------------
+
+
+def falcon_config(config):
+    """Under the names that other families use."""
+    names = {"num_attention_heads": "n_head", "num_hidden_layers": "n_layer"}
+    config = {new: config[old] for new, old in names.items() if old in config} | config
+    heads = need(config, "num_attention_heads")
+    kv = config.get("num_kv_heads") if config.get("new_decoder_architecture") else 1 if config.get("multi_query", True) else heads
+    return config | {"num_key_value_heads": kv or heads}
+
+
+def falcon_keys(config):
+    config = falcon_config(config)
+    refuse(config, alibi=False, parallel_attn=True)
+    keys = layer_norm_keys(config, activation({"activation": "gelu"} | config, "activation"), "gelu", width=["hidden_size"],
+                           heads=["num_attention_heads"], layers=["num_hidden_layers"], context=config.get("max_position_embeddings") or 2048,
+                           ff=config.get("ffn_hidden_size"))
+    return keys | {"attention.head_count_kv": kv_heads(config)} | rope_keys(config)
+
+
+def grouped(x, config):
+    """Rows from the queries, key and value of each group to all queries, all keys, all values."""
+    config = falcon_config(config)
+    kv = kv_heads(config)
+    group = need(config, "num_attention_heads") // kv
+    x = x.reshape(kv, group + 2, -1, *x.shape[1:])
+    return np.concatenate([part.reshape(-1, *x.shape[3:]) for part in (x[:, :group], x[:, group], x[:, group + 1])])
+
+
+def falcon_rows(config):
+    two = config.get("num_ln_in_parallel_attn") or (2 if config.get("new_decoder_architecture") else 1)
+    norms = [("ln_mlp", "attn_norm"), ("ln_attn", "attn_norm_2")] if two == 2 else [("input_layernorm", "attn_norm")]
+    return [*(row for hf, out in norms for row in both(f"{H}.{hf}", f"blk.{{b}}.{out}")),
+            *both(f"{H}.self_attention.query_key_value", "blk.{b}.attn_qkv", True, grouped),
+            *both(f"{H}.self_attention.dense", "blk.{b}.attn_output", True), *both(f"{H}.mlp.dense_h_to_4h", "blk.{b}.ffn_up", True),
+            *both(f"{H}.mlp.dense_4h_to_h", "blk.{b}.ffn_down", True)]
+
+
+FALCON = plain_arch("falcon", "FalconForCausalLM", falcon_keys, [Row("transformer.word_embeddings.weight", "token_embd.weight")], falcon_rows,
+                    ["num_hidden_layers", "n_layer"], both("transformer.ln_f", "output_norm"))
+
 ARCHS = (
     llama_arch("llama", "LlamaForCausalLM", "MistralForCausalLM", permute=True),
     llama_arch("qwen2", "Qwen2ForCausalLM"),
     llama_arch("qwen3", "Qwen3ForCausalLM", qk_norm=True),
+    llama_arch("smollm3", "SmolLM3ForCausalLM", keys=smollm3_keys, tied=True, permute=True),
+    llama_arch("phi3", "Phi3ForCausalLM", fused=True),
+    llama_arch("gemma2", "Gemma2ForCausalLM", keys=lambda c: gemma_keys(c, 2), tied=True, change=norm, sandwich=True),
+    llama_arch("gemma3", "Gemma3ForCausalLM", keys=lambda c: gemma_keys(c, 6), tied=True, change=norm, sandwich=True, qk_norm=True),
+    FALCON,
     GPT2,
     BLOOM,
     MPT,

@@ -26,7 +26,7 @@ class Arch:
     classes: tuple                      # Hugging Face class names
     name: Callable                      # config -> general.architecture
     keys: Callable                      # config -> {key suffix: value}
-    stacks: tuple                       # (rows, config -> layers); layers None for rows outside the stacks
+    stacks: tuple                       # (rows or config -> rows, config -> layers); layers None for rows outside the stacks
     ignore: tuple = ()                  # Hugging Face tensors that repeat others or are constants, by how their names end
     tied: Callable = lambda config: False  # config -> True: `head` is not written
     head: str = "lm_head.weight"

@@ -245,11 +245,7 @@ class Chat(Case):
         self.refused(run("chat", "-m", CHAT, "-c", "40", text=b"0123456789012345678901234567890123456789\n"), 1, "context holds 40")
 
     def test_on_a_terminal_ctrl_c_stops_the_reply_and_again_leaves(self):
-        main, other = pty.openpty()
-        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
-                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
-        os.close(other)
-        read_until(main, b"> ")
+        main, p = self.on_a_terminal()
         os.write(main, b"hello\r")
         self.assertIn(b"Hi", read_until(main, b"efgh"))
         os.write(main, b"\x03")
@@ -261,6 +257,28 @@ class Chat(Case):
         os.write(main, b"\x03")
         self.assertEqual(p.wait(60), 130)
         os.close(main)
+
+    def test_ctrl_c_while_the_terminal_takes_no_more(self):
+        main, p = self.on_a_terminal()
+        os.write(main, b"hello\r")
+        asleep = 0
+        while asleep < 20: # nobody reads, so in the end it waits in a write
+            with open(f"/proc/{p.pid}/stat", encoding="ascii") as stat:
+                asleep = asleep + 1 if stat.read().rsplit(")", 1)[1].split()[0] == "S" else 0
+            time.sleep(0.05)
+        os.write(main, b"\x03")
+        self.assertIn(b"(stopped)", read_until(main, b"(stopped)"))
+        os.write(main, b"\x03")
+        self.assertEqual(p.wait(60), 130)
+        os.close(main)
+
+    def on_a_terminal(self):
+        main, other = pty.openpty()
+        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
+                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+        os.close(other)
+        read_until(main, b"> ")
+        return main, p
 
     def test_on_a_terminal_a_full_context_is_no_end(self):
         main, other = pty.openpty()

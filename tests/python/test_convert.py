@@ -257,7 +257,7 @@ class Refusals(Case):
             self.refused(folder, pattern)
 
     def test_settings(self):
-        self.refused(self.model(hidden_act="gelu"), "hidden_act 'gelu'")
+        self.refused(self.model(hidden_act="swoosh"), "hidden_act.* 'swoosh' is not known; known are relu")
 
     def test_rope(self):
         self.refused(self.model(rope_parameters={"rope_type": "longrope"}), "'longrope' is not known")

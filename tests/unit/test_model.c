@@ -147,22 +147,24 @@ TEST(model_parameters_are_checked) {
 
 /* ---- memory ---- */
 
+static void session_bytes_are_exact(const char *file) {
+  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1}, {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}};
+  for (int threads = 1; threads <= 3; threads += 2)
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+      opened o;
+      uint64_t bytes;
+      if (!opened_with(&o, file, &(lq_model_params){.threads = threads}, &some[i])) return;
+      CHECK(lq_session_bytes(o.m, &some[i], &bytes, NULL) == LQ_OK);
+      CHECK_MSG(o.s->arena.used == bytes && !o.s->arena.chunk_bytes, "%s, %zu: %llu taken, %llu said", file, i, (unsigned long long)o.s->arena.used,
+                (unsigned long long)bytes);
+      opened_close(&o);
+    }
+}
+
 TEST(model_session_bytes_are_exact) {
-  static const char *const files[] = {LLAMA, QWEN, T5, CHAT, PAIR};
-  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1}, {.n_ctx = 9, .n_src = 33,
-      .n_seq = 5, .n_batch = 200}};
-  for (size_t f = 0; f < 5; f++)
-    for (int threads = 1; threads <= 3; threads += 2)
-      for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
-        opened o;
-        uint64_t bytes;
-        if (!opened_with(&o, files[f], &(lq_model_params){.threads = threads}, &some[i])) return;
-        CHECK(lq_session_bytes(o.m, &some[i], &bytes, NULL) == LQ_OK);
-        CHECK_MSG(o.s->arena.used == bytes && !o.s->arena.chunk_bytes, "%s, %zu: %llu taken, %llu said", files[f], i,
-                  (unsigned long long)o.s->arena.used,
-                  (unsigned long long)bytes);
-        opened_close(&o);
-      }
+  session_bytes_are_exact(CHAT);
+  session_bytes_are_exact(PAIR);
+  CHECK(each_tiny_model(session_bytes_are_exact) >= 20);
 }
 
 TEST(model_session_too_large_says_how_much) {
