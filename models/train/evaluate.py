@@ -152,7 +152,7 @@ def systems(a):
         if a.score:
             write_absurd(model.to(torch.bfloat16), tokenizer, a.corpus, a.score)
     for path in a.gguf:
-        found[os.path.basename(path)] = command_system([ENGINE, 'translate', '-m', path, '--from', '{from}', '--to', '{to}'])
+        found[os.path.basename(path)] = command_system([ENGINE, 'translate', '-m', path, '--from', '{from}', '--to', '{to}', '--threads', str(a.threads)])
     for name, command in a.system:
         found[name] = command_system(command.split())
     return found
