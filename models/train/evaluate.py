@@ -48,7 +48,7 @@ def command_system(command):
     def run(texts, to):
         words = [w.replace('{from}', 'fr' if to == 'en' else 'en').replace('{to}', to) for w in command]
         done = subprocess.run(words, input=''.join(t + '\n' for t in texts), capture_output=True, encoding='utf8', check=False)
-        lines = done.stdout.splitlines()
+        lines = done.stdout.split('\n')[:-1]
         if done.returncode or len(lines) != len(texts):
             raise SystemExit(f'{" ".join(words)}: exit {done.returncode}, {len(lines)} lines for {len(texts)}: {done.stderr[-300:]}')
         return lines
@@ -177,7 +177,8 @@ def main():
     signatures = {}
     for name, system in systems(a).items():
         for dev in a.sets:
-            print(dev, json.dumps(score_set(name, system, data.load_dev(a.corpus, dev, a.lines), signatures)), flush=True)
+            pairs = data.load_dev(a.corpus, dev, a.lines)
+            print(dev, json.dumps(score_set(name, system, pairs, signatures)) if pairs else 'has no pairs', flush=True)
         if a.cases:
             right, count, by_category, failed = score_cases(a.cases, system)
             print(f'cases {name}: {right} of {count} right ({100 * right / count:.1f} %);',
