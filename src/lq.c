@@ -10,18 +10,20 @@
 
 const char *lq_version(void) { return "0.1.0"; }
 
+/* The named table, or the best whose self-test passes on this machine. */
 static lq_status choose_kernels(lq_model *m, const lq_model_params *p, lq_error *err) {
-  m->nn.k = lq_kernels_select(p->kernels);
-  if (!m->nn.k) {
-    const lq_kernels *have[8];
+  const lq_kernels *have[8], *named = lq_kernels_select(p->kernels);
+  const char *wrong;
+  size_t n = lq_kernels_list(have, 8);
+  if (!named) {
     char names[96] = "";
-    size_t n = lq_kernels_list(have, 8), used = 0;
+    size_t used = 0;
     for (size_t i = 0; i < n && used < sizeof(names) - 16; i++)
       used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", have[i]->name);
     return lq_fail(err, LQ_E_OPTION, "no kernels named \"%s\" run here; there are %s", p->kernels, names);
   }
-  const char *wrong = lq_kernels_selftest(m->nn.k);
-  if (wrong) return lq_fail(err, LQ_E_SELFTEST, "the %s kernels compute wrong results on this machine (%s)", m->nn.k->name, wrong);
+  m->nn.k = p->kernels ? lq_kernels_first_good(&named, 1, &wrong) : lq_kernels_first_good(have, n, &wrong);
+  if (!m->nn.k) return lq_fail(err, LQ_E_SELFTEST, "the %s kernels compute wrong results on this machine (%s)", named->name, wrong);
   if (p->threads < 0 || p->threads > 64) return lq_fail(err, LQ_E_OPTION, "threads is %d; it must be 1 to 64", p->threads);
   return lq_pool_new(p->threads ? p->threads : 1, &m->nn.pool, err);
 }
@@ -46,8 +48,9 @@ static lq_status read_languages(lq_model *m, lq_error *err) {
   if (!kv || !m->tok || m->weights.arch->family != LQ_ENCODER_DECODER) return LQ_OK;
   for (uint64_t pos = 0; lq_gguf_next_str(kv, &pos, &code);) {
     lq_language *l = &m->languages[m->n_languages];
-    if (m->n_languages == LQ_MAX_LANGUAGES || code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
-      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code, or there are more than %d", LQ_STR_ARG(code), LQ_MAX_LANGUAGES);
+    if (m->n_languages == LQ_MAX_LANGUAGES) return lq_fail(err, LQ_E_FORMAT, "loquat.languages holds more than %d languages", LQ_MAX_LANGUAGES);
+    if (code.n == 0 || code.n >= sizeof(l->code) || memchr(code.p, '\0', code.n))
+      return lq_fail(err, LQ_E_FORMAT, "loquat.languages: \"%.*s\" is no language code of 1 to %d bytes", LQ_STR_ARG(code), (int)sizeof(l->code) - 1);
     memcpy(l->code, code.p, code.n);
     l->code[code.n] = '\0';
     if (!language_token(m, pattern, l))
@@ -106,10 +109,26 @@ lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *pa
   lq_status s = open_model(m, bytes, n_bytes, params ? params : &plain, err);
   if (s != LQ_OK) {
     lq_model_close(m);
-    return s;
+    if (s != LQ_E_NOMEM || !err) return s;
+    lq_error why = *err;
+    return lq_fail(err, s, "not enough memory: this model has %.1f MB, and then there is %s", (double)n_bytes / 1e6, why.msg);
   }
   *out = m;
   return LQ_OK;
+}
+
+lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err) {
+  lq_arena a;
+  const lq_gguf_kv *languages = NULL;
+  lq_arena_growing(&a, 1 << 16);
+  lq_model *m = LQ_TAKE(&a, lq_model, 1);
+  lq_status s = m ? lq_gguf_open_head(&m->gguf, head, n_head, n_bytes, &a, err) : lq_fail(err, LQ_E_NOMEM, "no memory to read a model's head");
+  if (s == LQ_OK) s = lq_weights_shape(&m->weights, &m->gguf, err);
+  if (s == LQ_OK) s = lq_gguf_array(&m->gguf, "loquat.languages", LQ_GT_STRING, &languages, err);
+  if (s == LQ_OK) s = lq_session_bytes(m, params, &out->session_bytes, err);
+  if (s == LQ_OK) out->translates = languages && m->weights.arch->family == LQ_ENCODER_DECODER;
+  lq_arena_free(&a);
+  return s;
 }
 
 lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err) {

@@ -35,7 +35,8 @@ typedef struct lq_model_params {
 } lq_model_params;
 
 /* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights).
- * params may be NULL. Runs the kernels' self-test first (LQ_E_SELFTEST). */
+ * params may be NULL. Runs the kernels' self-test first: the next best table stands in for one that
+ * fails, unless it was named; LQ_E_SELFTEST when none is left. */
 lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *params, lq_model **out, lq_error *err);
 /* The same from a file, mapped. */
 lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err);
@@ -96,6 +97,14 @@ typedef struct lq_counters {
   uint64_t prompt_tokens, generated_tokens, decoder_rows;
 } lq_counters;
 void lq_session_counters(const lq_session *s, lq_counters *out);
+
+/* What a model will take, from the first n_head of its file's n_bytes, before the rest is there. */
+typedef struct lq_plan {
+  uint64_t session_bytes; /* as lq_session_bytes with one thread: more threads take a little more */
+  int translates;         /* 1: it has languages */
+} lq_plan;
+/* LQ_E_FORMAT also while the head is too short: ask again with more of the file (a few MB at most hold the head of a usual model). */
+lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err);
 
 /* ---- generation: begin, then lq_next until LQ_DONE ------------------------------------------- */
 

@@ -22,7 +22,12 @@ void lq_begin(lq_session *s, const lq_options *o) {
     if (lq_tok_is_eog(m->tok, (int32_t)id)) g->eos[g->n_eos++] = (int32_t)id;
 }
 
-void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reuse, uint32_t max_new) {
+lq_status lq_need_room(const lq_session *s, lq_error *err) {
+  if (s->params.n_ctx > 1) return LQ_OK;
+  return lq_fail(err, LQ_E_CONTEXT, "a context of %u has no room for a new token; open the session with 2 or more", (unsigned)s->params.n_ctx);
+}
+
+void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reuse, uint32_t max_new, uint64_t stream) {
   uint32_t room = s->params.n_ctx - n_prompt;
   slot->n_ids = slot->n_prompt = n_prompt;
   slot->n_past = reuse;
@@ -33,7 +38,7 @@ void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reu
   slot->finish = LQ_FINISH_NONE;
   slot->text.n = 0;
   slot->text.failed = false;
-  lq_rng_seed(&slot->rng, s->gen.seed + (uint64_t)(slot - s->slots));
+  lq_rng_seed(&slot->rng, s->gen.seed + stream);
   if (s->model->tok) lq_stream_init(&slot->stream, s->model->tok, false);
 }
 
@@ -51,7 +56,7 @@ static lq_status begin_prompt(lq_session *s, const int32_t *ids, size_t n, bool 
   memmove(slot->ids, ids, n * sizeof(int32_t));
   s->kv_valid = same;
   s->mode = LQ_MODE_GENERATE;
-  lq_slot_start(s, slot, (uint32_t)n, same, s->params.n_ctx);
+  lq_slot_start(s, slot, (uint32_t)n, same, s->params.n_ctx, 0);
   return LQ_OK;
 }
 
@@ -59,6 +64,7 @@ static lq_status begin_source(lq_session *s, const int32_t *ids, size_t n, lq_er
   if (n == 0) return lq_fail(err, LQ_E_ARG, "the text is empty: there is nothing to read");
   if (n > s->params.n_src)
     return lq_fail(err, LQ_E_CONTEXT, "the source has %zu tokens; this session takes at most %u", n, (unsigned)s->params.n_src);
+  LQ_TRY(lq_need_room(s, err));
   LQ_TRY(lq_check_ids(s->model, ids, n, err));
   lq_slot *slot = &s->slots[0];
   lq_run run = {.n_rows = (uint32_t)n, .n_kv = (uint32_t)n};
@@ -67,7 +73,7 @@ static lq_status begin_source(lq_session *s, const int32_t *ids, size_t n, lq_er
   slot->n_src = (uint32_t)n;
   slot->ids[0] = s->model->weights.hp.decoder_start;
   s->mode = LQ_MODE_GENERATE;
-  lq_slot_start(s, slot, 1, 0, s->params.n_ctx);
+  lq_slot_start(s, slot, 1, 0, s->params.n_ctx, 0);
   return LQ_OK;
 }
 
@@ -129,9 +135,20 @@ static size_t held_back(const lq_gen *g, const char *p, size_t n) {
   return most;
 }
 
+/* Drops text that was handed out, so that a long answer takes no more memory than a short one. */
+static void forget_shown(lq_slot *slot) {
+  if (slot->shown < 4096) return;
+  slot->text.n -= slot->shown;
+  memmove(slot->text.p, slot->text.p + slot->shown, slot->text.n);
+  for (uint32_t i = slot->n_out - 1; i < slot->n_tokens; i++) /* the last one handed out, too: it says what is settled */
+    slot->tokens[i].text_end = slot->tokens[i].text_end > slot->shown ? slot->tokens[i].text_end - slot->shown : 0;
+  slot->shown = 0;
+}
+
 static lq_status slot_push(lq_session *s, lq_slot *slot, int32_t id, float logprob, lq_error *err) {
   const lq_gen *g = &s->gen;
   bool eos = is_eos(g, id);
+  forget_shown(slot);
   size_t settled = slot->n_tokens ? slot->tokens[slot->n_tokens - 1].text_end : 0;
   slot->n_new++;
   s->counters.generated_tokens++;

@@ -55,7 +55,7 @@ typedef struct lq_slot {
   enum lq_finish finish;
   lq_rng rng;
   lq_stream stream;
-  lq_buf text;       /* all text so far; held back from `shown` on while it may begin a stop string */
+  lq_buf text;       /* the last of the text; held back from `shown` on while it may begin a stop string */
   uint32_t shown;
   lq_token *tokens;  /* [n_ctx] */
   uint32_t n_tokens, n_out; /* n_out of them handed out */
@@ -103,8 +103,10 @@ lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uin
 lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigned flags, const int32_t **ids, size_t *n_ids, lq_error *err);
 
 /* lq_generate.c */
-/* Starts slot i with a decoder prompt already in slot->ids. */
-void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reuse, uint32_t max_new);
+/* Starts a slot with a decoder prompt already in slot->ids; n_prompt < n_ctx. stream: which of the seed's random streams it draws from. */
+void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reuse, uint32_t max_new, uint64_t stream);
+/* LQ_E_CONTEXT when the context has no room for the decoder's start and one token. */
+lq_status lq_need_room(const lq_session *s, lq_error *err);
 /* One step of every active slot. */
 lq_status lq_step(lq_session *s, lq_error *err);
 /* Hands out the next token of the slot if there is one. */

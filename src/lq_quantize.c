@@ -23,7 +23,8 @@ static uint32_t file_type_of(lq_type t) {
 /* Matrices take the wanted type, or the nearest one their row length can hold; vectors, norms and position tables stay as they are. */
 static lq_type type_for(const lq_gguf_tensor *t, lq_type want) {
   static const char rel[] = "attn_rel_b.weight";
-  bool small = t->n_dims < 2 || t->ne[1] == 1 || (t->name.n >= sizeof(rel) - 1 && memcmp(t->name.p + t->name.n - (sizeof(rel) - 1), rel, sizeof(rel) - 1) == 0);
+  size_t n = sizeof(rel) - 1;
+  bool table = t->name.n >= n && memcmp(t->name.p + t->name.n - n, rel, n) == 0, small = t->n_dims < 2 || t->ne[1] == 1 || table;
   if (small) return t->type;
   if (t->ne[0] % lq_type_get((uint32_t)want)->block_values == 0) return want;
   return t->ne[0] % LQ_QK == 0 ? LQ_Q8_0 : LQ_F16;
@@ -44,7 +45,8 @@ static lq_status write_tensor(const writer *w, const lq_gguf_tensor *t, lq_type 
   uint64_t mark = lq_arena_mark(a), row, rows = t->ne[1] * t->ne[2] * t->ne[3], total;
   size_t n = (size_t)t->ne[0];
   double sum = 0;
-  if (!lq_row_bytes(to, n, &row) || !lq_mul_u64(row, rows, &total)) return lq_fail(w->err, LQ_E_UNSUPPORTED, "%.*s cannot be written in that type", LQ_STR_ARG(t->name));
+  if (!lq_row_bytes(to, n, &row) || !lq_mul_u64(row, rows, &total))
+    return lq_fail(w->err, LQ_E_UNSUPPORTED, "%.*s cannot be written in that type", LQ_STR_ARG(t->name));
   float *x = LQ_TAKE(a, float, n), *y = LQ_TAKE(a, float, n);
   uint8_t *out = LQ_TAKE(a, uint8_t, row);
   if (!x || !y || !out) return lq_fail(w->err, LQ_E_NOMEM, "no memory to quantise %.*s", LQ_STR_ARG(t->name));
@@ -56,9 +58,14 @@ static lq_status write_tensor(const writer *w, const lq_gguf_tensor *t, lq_type 
     }
     lq_dequantize_row(t->type, from, x, n);
     for (size_t i = 0; i < n; i++)
-      if (!isfinite(x[i])) return lq_fail(w->err, LQ_E_FORMAT, "%.*s holds a value that is not a number (row %llu)", LQ_STR_ARG(t->name), (unsigned long long)r);
+      if (!isfinite(x[i]))
+        return lq_fail(w->err, LQ_E_FORMAT, "%.*s holds a value that is not a number (row %llu)", LQ_STR_ARG(t->name), (unsigned long long)r);
     lq_quantize_row(to, x, out, n);
     lq_dequantize_row(to, out, y, n);
+    for (size_t i = 0; i < n; i++)
+      if (!isfinite(y[i]))
+        return lq_fail(w->err, LQ_E_UNSUPPORTED, "%.*s holds %g, too large for %s", LQ_STR_ARG(t->name), (double)x[i],
+                       lq_type_get((uint32_t)to)->name);
     for (size_t i = 0; i < n; i++) sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
     LQ_TRY(put(w, out, (size_t)row));
   }
@@ -93,11 +100,14 @@ static lq_status write_all(lq_gguf *g, lq_type want, const writer *w, lq_arena *
   return s;
 }
 
-lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sink)(void *ctx, const void *p, size_t n), void *sink_ctx, lq_buf *report,
+lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sink)(void *ctx, const void *p, size_t n), void *sink_ctx,
+                      lq_buf *report,
                       lq_error *err) {
   lq_type want;
   if (!lq_type_by_name(type, &want) || !lq_type_get((uint32_t)want)->can_encode)
-    return lq_fail(err, LQ_E_OPTION, "\"%s\" is no type this version can write; it writes F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K and Q6_K", type);
+    return lq_fail(err, LQ_E_OPTION,
+                   "\"%s\" is no type this version can write; it writes F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K and Q6_K",
+                   type);
   lq_arena dir, work;
   lq_gguf g;
   lq_arena_growing(&dir, 1 << 16);
@@ -106,7 +116,8 @@ lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sin
   uint64_t widest = 0;
   for (uint64_t i = 0; s == LQ_OK && i < g.n_tensors; i++)
     if (g.tensors[i].ne[0] > widest) widest = g.tensors[i].ne[0];
-  if (s == LQ_OK && !lq_arena_fixed(&work, 12 * widest + 4096)) s = lq_fail(err, LQ_E_NOMEM, "no memory for rows of %llu values", (unsigned long long)widest);
+  if (s == LQ_OK && !lq_arena_fixed(&work, 12 * widest + 4096))
+    s = lq_fail(err, LQ_E_NOMEM, "no memory for rows of %llu values", (unsigned long long)widest);
   writer w = {sink, sink_ctx, err};
   if (s == LQ_OK) s = write_all(&g, want, &w, &dir, &work, report);
   lq_arena_free(&work);

@@ -32,7 +32,7 @@ static lq_stack_size stack_size(const lq_model *m, const lq_session_params *p) {
   return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = is_pair(m) ? p->n_src : 1, .n_seq = p->n_seq, .max_rows = rows};
 }
 
-/* The same takes, measured or real. */
+/* The same takes, measured or real, after the session's own. */
 static bool layout(lq_session *s, lq_arena *a) {
   uint32_t n_seq = s->params.n_seq, n_vocab = s->model->weights.hp.n_vocab, n_ctx = s->params.n_ctx;
   lq_stack_size z = stack_size(s->model, &s->params);
@@ -63,30 +63,33 @@ static uint64_t measure(const lq_model *m, const lq_session_params *p) {
   lq_arena a;
   lq_session s = {.model = m, .params = *p};
   lq_arena_measure(&a);
+  LQ_TAKE(&a, lq_session, 1);
   return layout(&s, &a) ? a.used : UINT64_MAX;
+}
+
+static lq_status no_memory(const lq_session_params *p, uint64_t bytes, lq_error *err) {
+  if (bytes == UINT64_MAX) return lq_fail(err, LQ_E_NOMEM, "a session of this size (%u positions) is beyond any memory", (unsigned)p->n_ctx);
+  return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions needs %.1f MB; a shorter context needs less", (unsigned)p->n_ctx,
+                 (double)bytes / 1e6);
 }
 
 lq_status lq_session_bytes(const lq_model *m, const lq_session_params *params, uint64_t *bytes, lq_error *err) {
   lq_session_params p;
   LQ_TRY(fill_params(m, params, &p, err));
   *bytes = measure(m, &p);
-  if (*bytes == UINT64_MAX) return lq_fail(err, LQ_E_NOMEM, "a session of this size is beyond any memory");
-  return LQ_OK;
+  return *bytes == UINT64_MAX ? no_memory(&p, *bytes, err) : LQ_OK;
 }
 
 lq_status lq_session_open(const lq_model *m, const lq_session_params *params, lq_session **out, lq_error *err) {
   lq_session_params p;
-  uint64_t bytes, total;
   lq_arena a;
   LQ_TRY(fill_params(m, params, &p, err));
-  bytes = measure(m, &p);
-  if (!lq_add_u64(bytes, sizeof(lq_session) + 128, &total) || !lq_arena_fixed(&a, total))
-    return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions needs %.1f MB more; a smaller context needs less", (unsigned)p.n_ctx,
-                   (double)bytes / 1e6);
+  uint64_t bytes = measure(m, &p);
+  if (bytes == UINT64_MAX || !lq_arena_fixed(&a, bytes)) return no_memory(&p, bytes, err);
   lq_session *s = LQ_TAKE(&a, lq_session, 1);
   if (!s) {
     lq_arena_free(&a);
-    return lq_fail(err, LQ_E_NOMEM, "no memory for a session");
+    return no_memory(&p, bytes, err);
   }
   s->model = m;
   s->params = p;
@@ -95,7 +98,7 @@ lq_status lq_session_open(const lq_model *m, const lq_session_params *params, lq
   s->arena = a;
   if (!ok) {
     lq_session_close(s);
-    return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions needs %.1f MB", (unsigned)p.n_ctx, (double)bytes / 1e6);
+    return no_memory(&p, bytes, err);
   }
   *out = s;
   return LQ_OK;
@@ -130,8 +133,10 @@ lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigne
   if (!t) return lq_fail(err, LQ_E_UNSUPPORTED, "this model file has no tokenizer, so it takes token ids only");
   size_t cap = s->ids_buf.cap / sizeof(int32_t);
   LQ_TRY(lq_tok_encode(t, text, n, flags, (int32_t *)(void *)s->ids_buf.p, cap, n_ids, err));
+  if (*n_ids > SIZE_MAX / 2 / sizeof(int32_t)) return lq_fail(err, LQ_E_NOMEM, "%zu token ids are beyond any memory here", *n_ids);
   if (*n_ids > cap) {
     s->ids_buf.n = 0;
+    s->ids_buf.failed = false; /* an earlier text may have found no memory */
     s->ids_buf.limit = SIZE_MAX / 2;
     static const char zeros[4096];
     for (size_t need = *n_ids * sizeof(int32_t); need && !s->ids_buf.failed;) {

@@ -9,7 +9,7 @@
 static bool same_language(const char *have, const char *want) {
   size_t i = 0;
   for (; have[i]; i++)
-    if ((have[i] | 32) != (want[i] | 32)) return false;
+    if (!want[i] || (have[i] | 32) != (want[i] | 32)) return false;
   return want[i] == '\0' || want[i] == '-' || want[i] == '_';
 }
 
@@ -40,6 +40,7 @@ lq_status lq_translate(lq_session *s, const char *text, size_t n, const char *fr
   if (m->n_languages == 0)
     return lq_fail(err, LQ_E_TASK, "this model cannot translate; it is made for %s", lq_model_tasks(m) & LQ_TASK_CHAT ? "chat" : "other tasks");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "the text is empty: there is nothing to translate");
+  LQ_TRY(lq_need_room(s, err));
   if (!to || !*to) return lq_fail(err, LQ_E_LANGUAGE, "no target language is given");
   LQ_TRY(find_language(m, to, "the target", &target, err));
   if (from && *from) LQ_TRY(find_language(m, from, "the source", &source, err));
@@ -66,33 +67,47 @@ lq_status lq_translate(lq_session *s, const char *text, size_t n, const char *fr
   return LQ_OK;
 }
 
-/* A place near `want` to break text[begin, end): after , ; : or a space, else at a character. begin < result < end. */
+static bool inside_character(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
+
+/* A place near `want` to break text[begin, end): after , ; : or before a space, else between characters. begin < want < end; the result is
+ * `end` when the text is one character. */
 static size_t break_near(const char *p, size_t begin, size_t end, size_t want) {
   size_t low = begin + (want - begin) / 2;
   for (size_t i = want; i > low; i--)
-    if (strchr(",;:", p[i - 1]) && p[i - 1] && i < end && p[i] == ' ') return i;
+    if (strchr(",;:", p[i - 1]) && p[i - 1] && p[i] == ' ') return i;
   for (size_t i = want; i > low; i--)
     if (p[i] == ' ') return i;
   size_t i = want;
-  while (i > begin + 1 && ((unsigned char)p[i] & 0xC0) == 0x80) i--;
+  while (i > begin && inside_character(p[i])) i--;
+  if (i > begin) return i;
+  for (i = begin + 1; i < end && inside_character(p[i]);) i++;
   return i;
+}
+
+/* Ends the span near byte `want`, at a place to break, and what follows after the spaces there. */
+static void shorten(const char *p, size_t want, lq_span *span) {
+  if (want <= span->begin) want = span->begin + 1;
+  span->end = break_near(p, span->begin, span->end, want);
+  span->next = span->end;
+  while (p[span->next] == ' ') span->next++;
 }
 
 /* Tokenises a sentence as the model was trained: tag, ids, end of text. Shortens the span until it fits. */
 static lq_status fit_sentence(lq_session *s, lq_span *span, const int32_t **ids, size_t *n_ids, lq_error *err) {
   const char *p = s->tr.text.p;
+  size_t room = s->params.n_src - 1, most = 16 * (size_t)s->params.n_src, whole = span->end;
+  /* no text has tokens of 16 bytes on average: a line of megabytes is not tokenised again and again for each part of it */
+  if (span->end - span->begin > most) shorten(p, span->begin + most, span);
   for (;;) {
-    LQ_TRY(lq_session_tokenize(s, p + span->begin, span->end - span->begin, LQ_TOK_SPECIAL, ids, n_ids, err));
-    size_t room = s->params.n_src - 1, bytes = span->end - span->begin;
-    if (*n_ids <= room) return LQ_OK;
-    if (bytes < 8) return lq_fail(err, LQ_E_CONTEXT, "the source limit of %u tokens is too small for a single word", (unsigned)s->params.n_src);
-    size_t want = span->begin + bytes * room / *n_ids * 9 / 10;
-    if (want <= span->begin + 1) want = span->begin + bytes / 2;
-    span->end = break_near(p, span->begin, span->end, want);
-    span->next = span->end;
-    while (p[span->next] == ' ') span->next++;
-    s->tr.n_sentences++;
+    size_t bytes = span->end - span->begin;
+    LQ_TRY(lq_session_tokenize(s, p + span->begin, bytes, LQ_TOK_SPECIAL, ids, n_ids, err));
+    if (*n_ids <= room) break;
+    if (bytes > 1) shorten(p, span->begin + bytes * room / *n_ids * 9 / 10, span); /* bytes and room are bounded: no overflow */
+    if (span->end - span->begin == bytes)
+      return lq_fail(err, LQ_E_CONTEXT, "the source limit of %u tokens is too small for a single character", (unsigned)s->params.n_src);
   }
+  s->tr.n_sentences += span->end < whole;
+  return LQ_OK;
 }
 
 static lq_status encode_pending(lq_session *s, uint32_t *n_runs, uint32_t *n_rows, lq_error *err) {
@@ -128,7 +143,8 @@ static lq_status fill_group(lq_session *s, lq_error *err) {
     memcpy(s->row_ids + n_rows + 1, ids, n * sizeof(int32_t));
     n_rows += slot->n_src;
     slot->ids[0] = s->model->weights.hp.decoder_start;
-    lq_slot_start(s, slot, 1, 0, 3 * slot->n_src + 16); /* a translation far longer than its source is a loop */
+    /* a translation far longer than its source is a loop; each sentence draws from a stream of its own, however many run at once */
+    lq_slot_start(s, slot, 1, 0, 3 * slot->n_src + 16, t->sentence + t->n_group);
     t->pos = span.next;
     t->gaps[++t->n_group] = (struct lq_gap){span.end, span.next};
   }

@@ -41,31 +41,66 @@ fuzz() { # replays a folder of inputs through one target
 for target in build/test/fuzz/*; do
   [ -x "$target" ] && suite "fuzz-$(basename "$target")" fuzz "$(basename "$target")"
 done
-convert() { # unittest's closing lines as ours
+unittests() { # python, file: unittest's closing lines as ours
   local out rc
-  out=$("$LOQUAT_VENV/bin/python" tests/python/test_convert.py 2>&1)
+  out=$("$1" "$2" 2>&1)
   rc=$?
   printf '%s\n' "$out"
-  [ "$rc" -eq 0 ] && echo "$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") passed, 0 failed, 0 skipped"
-  return "$rc"
+  [ "$rc" -ne 0 ] && return "$rc"
+  local ran skips
+  ran=$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' <<<"$out") skips=$(sed -nE 's/^OK \(skipped=([0-9]+)\)$/\1/p' <<<"$out")
+  echo "$((ran - ${skips:-0})) passed, 0 failed, ${skips:-0} skipped"
 }
-suite node node --test --test-reporter=tap tests/node/
-rebuild() { # the shipped module is what the sources give
-  wasm/build.sh --check
-  case $? in
-    0) echo '1 passed, 0 failed, 0 skipped' ;;
-    3) echo 'SKIP: no emcc >= 3.1.60 here, so the shipped module was not rebuilt'; echo '0 passed, 0 failed, 1 skipped' ;;
-    *) echo '0 passed, 1 failed, 0 skipped'; return 1 ;;
-  esac
+suite node node --test --test-reporter=tap tests/node/*.test.mjs
+rebuild() { # the shipped modules are what the sources give, byte for byte
+  local out=build/test/wasm p=0 f=0 name
+  export LOQUAT_PINNED=1
+  if ! wasm/toolchain.sh dir >/dev/null; then
+    echo 'SKIP: there is no pinned Emscripten here and none could be made (see above), so the shipped modules were not rebuilt'
+    echo '0 passed, 0 failed, 1 skipped'
+    return 0
+  fi
+  rm -rf "$out"
+  make -j"$(nproc)" -f wasm/Makefile OUT="$out" all checks || return 1
+  for name in loquat.mjs loquat-mt.mjs loquat-{simd,relaxed,simd-mt,relaxed-mt}.wasm; do
+    if cmp "$out/$name" "web/$name"; then p=$((p + 1)); else f=$((f + 1)); fi
+  done
+  if [ "$f" -gt 0 ]; then echo 'make wasm, and commit what it changes in web/'; fi
+  echo "$p passed, $f failed, 0 skipped"
+  [ "$f" -eq 0 ]
 }
+browser() { # the page in Chromium, first with a mock engine, then with the real one
+  local f out=build/test/browser.tap
+  if ! node tests/browser/harness.mjs; then
+    echo '0 passed, 0 failed, 1 skipped'
+    return 0
+  fi
+  rm -f "$out"
+  for f in tests/browser/*.test.mjs; do node --test --test-reporter=tap "$f" >>"$out" 2>&1; done
+  cat "$out"
+  awk '/^# pass /{p+=$3} /^# fail /{f+=$3} /^# skipped /{s+=$3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0}' "$out"
+}
+suite browser browser
 suite wasm-rebuild rebuild
 suite cli tests/cli.sh
+suite cli-python unittests python3 tests/python/test_cli.py
+# The unit tests and the parity cases again, compiled to wasm by wasm-rebuild above and run in Node.
+if [ -f build/test/wasm/unit.cjs ]; then
+  suite wasm-unit node build/test/wasm/unit.cjs
+else
+  printf '== wasm-unit\n   SKIP: not built\n'
+  skipped=$((skipped + 1))
+fi
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
-  suite convert convert
+  suite convert unittests "$LOQUAT_VENV/bin/python" tests/python/test_convert.py
   # the chat model is fetched once, sha256 checked, and kept outside the tree; without it its cases are skipped by name
   model=models/smollm2-135m-instruct-q4_1.gguf
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
+  suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
+  if [ -f build/test/wasm/cli.cjs ]; then
+    suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/cli.cjs' --smollm2 "$model"
+  fi
 else
   printf '== convert\n   SKIP: the Python packages could not be installed\n'
   skipped=$((skipped + 1))

@@ -1,6 +1,6 @@
-/* The module's exports: lq.h for JavaScript. One handle holds a model, a session and the last result; results are JSON text.
- * May call: lq.h only. Every function that can fail returns an lq_status; lqw_message says why. */
-#include <emscripten.h>
+/* The module's exports: lq.h for JavaScript. One handle holds a model, a session and the last result, which is JSON text (bytes for
+ * lqw_logits) at lqw_out until the next call. Every function that returns int returns an lq_status; lqw_message says why it failed.
+ * May call: lq.h only. exports.txt lists what is kept. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,63 +13,190 @@ typedef struct lqw {
   lq_buf out;
 } lqw;
 
-EMSCRIPTEN_KEEPALIVE void *lqw_alloc(size_t n) { return malloc(n); }
-EMSCRIPTEN_KEEPALIVE void lqw_free(void *p) { free(p); }
-EMSCRIPTEN_KEEPALIVE lqw *lqw_new(void) { return calloc(1, sizeof(lqw)); }
-EMSCRIPTEN_KEEPALIVE const char *lqw_message(const lqw *h) { return h->error.msg; }
-EMSCRIPTEN_KEEPALIVE const char *lqw_out(const lqw *h) { return h->out.p ? h->out.p : ""; }
-EMSCRIPTEN_KEEPALIVE size_t lqw_out_bytes(const lqw *h) { return h->out.n; }
-EMSCRIPTEN_KEEPALIVE const char *lqw_status_name(int status) { return lq_status_name((lq_status)status); }
+#define TRANSLATED_AT_ONCE 4 /* sentences, unless n_seq says otherwise */
+
+enum { MODE_TEXT, MODE_CHAT, MODE_TRANSLATE, MODE_IDS, MODE_COUNT };
+static const char *const mode_names[MODE_COUNT] = {"text", "chat", "translate", "ids"};
+static const char *const finish_names[] = {"none", "eos", "stop", "length", "context"};
+_Static_assert(sizeof(finish_names) / sizeof(finish_names[0]) == LQ_FINISH_CONTEXT + 1, "one name for each lq_finish");
+
+/* Aligned as a cache line, as the kernels like their weights. NULL when the memory cannot grow by so much. */
+void *lqw_alloc(size_t n) {
+  void *p = NULL;
+  return posix_memalign(&p, 64, n ? n : 1) == 0 ? p : NULL;
+}
+void lqw_free(void *p) { free(p); }
+lqw *lqw_new(void) { return calloc(1, sizeof(lqw)); }
+const char *lqw_message(const lqw *h) { return h->error.msg; }
+const char *lqw_out(const lqw *h) { return h->out.p ? h->out.p : ""; }
+size_t lqw_out_bytes(const lqw *h) { return h->out.n; }
 
 static void clear(lqw *h) {
   h->out.n = 0;
   h->out.failed = false;
 }
 
-/* bytes stay in place until the module is dropped. n_ctx 0 = default. */
-EMSCRIPTEN_KEEPALIVE int lqw_open(lqw *h, void *bytes, size_t n, unsigned n_ctx) {
-  lq_session_params p = {.n_ctx = n_ctx, .n_seq = 1};
-  lq_status s = lq_model_open(bytes, n, NULL, &h->model, &h->error);
-  if (s == LQ_OK && (lq_model_tasks(h->model) & LQ_TASK_TRANSLATE)) p.n_seq = 4;
-  if (s == LQ_OK) s = lq_session_open(h->model, &p, &h->session, &h->error);
-  clear(h);
-  return s == LQ_OK ? (int)lq_model_info(h->model, 0, n_ctx, &h->out, &h->error) : (int)s;
-}
-
-EMSCRIPTEN_KEEPALIVE int lqw_tokenize(lqw *h, const char *text, size_t n, int special) {
-  int32_t *ids = malloc((n + 8) * sizeof(int32_t));
-  size_t n_ids = 0;
-  if (!ids) return (int)lq_fail(&h->error, LQ_E_NOMEM, "no memory to tokenise %zu bytes", n);
-  lq_status s = lq_tokenize(h->model, text, n, special, 1, ids, n + 8, &n_ids, &h->error);
-  clear(h);
-  lq_buf_addz(&h->out, "[");
-  for (size_t i = 0; s == LQ_OK && i < n_ids && i < n + 8; i++) lq_buf_printf(&h->out, "%s%d", i ? "," : "", (int)ids[i]);
-  lq_buf_addz(&h->out, "]");
-  free(ids);
+/* The status of a call that filled h->out. */
+static int finished(lqw *h, lq_status s) {
+  if (s == LQ_OK && h->out.failed) s = lq_fail(&h->error, LQ_E_NOMEM, "no memory for a result of %zu bytes", h->out.n);
   return (int)s;
 }
 
-EMSCRIPTEN_KEEPALIVE int lqw_detokenize(lqw *h, const int32_t *ids, size_t n) {
-  clear(h);
-  return (int)lq_detokenize(h->model, ids, n, 0, &h->out, &h->error);
+static void add_names(lq_buf *b, const char *member, const char *const *names, size_t n) {
+  lq_buf_printf(b, ",\"%s\":[", member);
+  for (size_t i = 0; i < n; i++) lq_buf_printf(b, "%s\"%s\"", i ? "," : "", names[i]);
+  lq_buf_addz(b, "]");
 }
 
-/* mode 0: prompt text, 1: messages as JSON, 2: translation from -> to. options: a JSON object. */
-EMSCRIPTEN_KEEPALIVE int lqw_begin(lqw *h, int mode, const char *text, size_t n, const char *from, const char *to, const char *options) {
+/* C's numbers for JavaScript: {version, status:[names], finish:[names], mode:[names]}; a name's place is its number. */
+int lqw_abi(lqw *h) {
+  const char *status[LQ_STATUS_COUNT];
+  for (int i = 0; i < LQ_STATUS_COUNT; i++) status[i] = lq_status_name((lq_status)i);
+  clear(h);
+  lq_buf_printf(&h->out, "{\"version\":\"%s\"", lq_version());
+  add_names(&h->out, "status", status, LQ_STATUS_COUNT);
+  add_names(&h->out, "finish", finish_names, sizeof(finish_names) / sizeof(finish_names[0]));
+  add_names(&h->out, "mode", mode_names, MODE_COUNT);
+  lq_buf_addz(&h->out, "}");
+  return finished(h, LQ_OK);
+}
+
+/* Whether the kernels compute right on this machine, before any model is there: lq_model_open tests them first and then refuses the
+ * empty file. */
+int lqw_selftest(lqw *h) {
+  lq_model *m = NULL;
+  lq_status s = lq_model_open("", 0, NULL, &m, &h->error);
+  lq_model_close(m);
+  return s == LQ_E_SELFTEST || s == LQ_E_NOMEM ? (int)s : LQ_OK;
+}
+
+/* bytes: from lqw_alloc, left in place until the module is dropped. kernels: "" = the best. */
+int lqw_open(lqw *h, void *bytes, size_t n, int threads, const char *kernels) {
+  lq_model_params p = {.threads = threads, .kernels = kernels[0] ? kernels : NULL};
+  return (int)lq_model_open(bytes, n, &p, &h->model, &h->error);
+}
+
+/* 0 = default, as in lq_session_params; a model that translates takes several sentences at once. */
+static lq_session_params params(const lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
+  if (n_seq == 0 && (lq_model_tasks(h->model) & LQ_TASK_TRANSLATE)) n_seq = TRANSLATED_AT_ONCE;
+  return (lq_session_params){.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+}
+
+/* From a file's first bytes: {"weights": its bytes, "session": N}, what loading it will take. n_bytes is a double: a file may pass 4 GB. */
+int lqw_plan(lqw *h, void *head, size_t n_head, double n_bytes, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
+  lq_session_params p = {.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+  lq_plan plan = {0};
+  lq_status s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
+  if (s == LQ_OK && plan.translates && n_seq == 0) {
+    p.n_seq = TRANSLATED_AT_ONCE;
+    s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
+  }
+  clear(h);
+  lq_buf_printf(&h->out, "{\"weights\":%.0f,\"session\":%llu}", n_bytes, (unsigned long long)plan.session_bytes);
+  return finished(h, s);
+}
+
+int lqw_session_bytes(lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
+  lq_session_params p = params(h, n_ctx, n_src, n_seq, n_batch);
+  uint64_t bytes = 0;
+  lq_status s = lq_session_bytes(h->model, &p, &bytes, &h->error);
+  clear(h);
+  lq_buf_printf(&h->out, "%llu", (unsigned long long)bytes);
+  return finished(h, s);
+}
+
+int lqw_session(lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
+  lq_session_params p = params(h, n_ctx, n_src, n_seq, n_batch);
+  return (int)lq_session_open(h->model, &p, &h->session, &h->error);
+}
+
+int lqw_info(lqw *h, int with_metadata, unsigned n_ctx) {
+  clear(h);
+  return finished(h, lq_model_info(h->model, with_metadata, n_ctx, &h->out, &h->error));
+}
+
+int lqw_options(lqw *h) {
+  clear(h);
+  return finished(h, lq_options_list(&h->out, &h->error));
+}
+
+int lqw_counters(lqw *h) {
+  lq_counters c;
+  lq_session_counters(h->session, &c);
+  clear(h);
+  lq_buf_printf(&h->out, "{\"encoderRuns\":%llu,\"encoderTokens\":%llu,\"crossFills\":%llu,", (unsigned long long)c.encoder_runs,
+                (unsigned long long)c.encoder_tokens, (unsigned long long)c.cross_fills);
+  lq_buf_printf(&h->out, "\"promptTokens\":%llu,\"generatedTokens\":%llu,\"decoderRows\":%llu}", (unsigned long long)c.prompt_tokens,
+                (unsigned long long)c.generated_tokens, (unsigned long long)c.decoder_rows);
+  return finished(h, LQ_OK);
+}
+
+int lqw_tokenize(lqw *h, const char *text, size_t n, int add_special, int parse_special) {
+  size_t n_ids = 0, cap = n + 8;
+  clear(h);
+  int32_t *ids = malloc(cap * sizeof(int32_t));
+  if (!ids) return (int)lq_fail(&h->error, LQ_E_NOMEM, "no memory to tokenise %zu bytes", n);
+  lq_status s = lq_tokenize(h->model, text, n, add_special, parse_special, ids, cap, &n_ids, &h->error);
+  if (s == LQ_OK && n_ids > cap) { /* more ids than bytes: byte fallback with prefixes */
+    free(ids);
+    cap = n_ids;
+    ids = malloc(cap * sizeof(int32_t));
+    if (!ids) return (int)lq_fail(&h->error, LQ_E_NOMEM, "no memory for %zu token ids", cap);
+    s = lq_tokenize(h->model, text, n, add_special, parse_special, ids, cap, &n_ids, &h->error);
+  }
+  lq_buf_addz(&h->out, "[");
+  for (size_t i = 0; s == LQ_OK && i < n_ids; i++) lq_buf_printf(&h->out, "%s%d", i ? "," : "", (int)ids[i]);
+  lq_buf_addz(&h->out, "]");
+  free(ids);
+  return finished(h, s);
+}
+
+int lqw_detokenize(lqw *h, const int32_t *ids, size_t n, int keep_special) {
+  clear(h);
+  return finished(h, lq_detokenize(h->model, ids, n, keep_special, &h->out, &h->error));
+}
+
+/* Every score after the last id, as floats at lqw_out. decoder_ids NULL: just the model's start id. */
+int lqw_logits(lqw *h, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder) {
+  size_t n_vocab = lq_model_vocab(h->model);
+  clear(h);
+  float *scores = malloc(n_vocab * sizeof(float));
+  if (!scores) return (int)lq_fail(&h->error, LQ_E_NOMEM, "no memory for %zu scores", n_vocab);
+  lq_status s = lq_logits(h->session, ids, n, decoder_ids, n_decoder, scores, NULL, &h->error);
+  if (s == LQ_OK) lq_buf_add(&h->out, scores, n_vocab * sizeof(float));
+  free(scores);
+  return finished(h, s);
+}
+
+/* The template's text for messages, as the model is shown them. */
+int lqw_chat_text(lqw *h, const char *messages, size_t n, int add_generation_prompt) {
+  clear(h);
+  return finished(h, lq_chat_render(h->model, messages, n, add_generation_prompt, NULL, NULL, &h->out, &h->error));
+}
+
+static lq_status begin(lqw *h, int mode, const char *text, size_t n, const char *from, const char *to, const lq_options *o) {
+  switch (mode) {
+    case MODE_TEXT: return lq_generate(h->session, text, n, o, &h->error);
+    case MODE_CHAT: return lq_chat(h->session, text, n, o, &h->error);
+    case MODE_TRANSLATE: return lq_translate(h->session, text, n, from, to, o, &h->error);
+    case MODE_IDS: return lq_generate_ids(h->session, (const int32_t *)(const void *)text, n / sizeof(int32_t), o, &h->error);
+    default: return lq_fail(&h->error, LQ_E_ARG, "there is no mode %d", mode);
+  }
+}
+
+/* text: the prompt, messages as JSON, the text to translate, or int32 ids (4-aligned), by mode. options: a JSON object. */
+int lqw_begin(lqw *h, int mode, const char *text, size_t n, const char *from, const char *to, const char *options, size_t n_options) {
   lq_options *o;
   lq_status s = lq_options_new(h->model, &o, &h->error);
   if (s != LQ_OK) return (int)s;
-  s = lq_options_set_json(o, options, strlen(options), &h->error);
-  if (s == LQ_OK && mode == 0) s = lq_generate(h->session, text, n, o, &h->error);
-  if (s == LQ_OK && mode == 1) s = lq_chat(h->session, text, n, o, &h->error);
-  if (s == LQ_OK && mode == 2) s = lq_translate(h->session, text, n, from, to, o, &h->error);
+  s = lq_options_set_json(o, options, n_options, &h->error);
+  if (s == LQ_OK) s = begin(h, mode, text, n, from, to, o);
   lq_options_free(o);
   return (int)s;
 }
 
 /* One step; LQ_OK leaves the piece as JSON. */
-EMSCRIPTEN_KEEPALIVE int lqw_next(lqw *h) {
-  static const char *const finish[] = {"null", "\"eos\"", "\"stop\"", "\"length\"", "\"context\""};
+int lqw_next(lqw *h) {
   lq_piece p;
   lq_status s = lq_next(h->session, &p, &h->error);
   clear(h);
@@ -78,9 +205,11 @@ EMSCRIPTEN_KEEPALIVE int lqw_next(lqw *h) {
   lq_buf_json_str(&h->out, p.text, p.n_text);
   lq_buf_printf(&h->out, ",\"tokenId\":%d,\"logprob\":", (int)p.token_id);
   lq_buf_json_num(&h->out, (double)p.logprob);
-  lq_buf_printf(&h->out, ",\"promptDone\":%u,\"promptTotal\":%u,\"sentence\":%u,\"nSentences\":%u,\"finish\":%s}", (unsigned)p.prompt_done,
-                (unsigned)p.prompt_total, (unsigned)p.sentence, (unsigned)p.n_sentences, finish[p.finish]);
-  return LQ_OK;
+  lq_buf_printf(&h->out, ",\"promptDone\":%u,\"promptTotal\":%u,\"sentence\":%u,\"nSentences\":%u,\"finish\":", (unsigned)p.prompt_done,
+                (unsigned)p.prompt_total, (unsigned)p.sentence, (unsigned)p.n_sentences);
+  if (p.finish == LQ_FINISH_NONE) lq_buf_addz(&h->out, "null}");
+  else lq_buf_printf(&h->out, "\"%s\"}", finish_names[p.finish]);
+  return finished(h, LQ_OK);
 }
 
-EMSCRIPTEN_KEEPALIVE void lqw_end(lqw *h) { lq_end(h->session); }
+void lqw_end(lqw *h) { lq_end(h->session); }

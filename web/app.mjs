@@ -8,7 +8,7 @@ import { defaultSource, loadManifest, modelDialog, sourceFromFile } from './mode
 import { Slot, warm } from './slot.mjs';
 import * as store from './store.mjs';
 import { translateTab } from './translate.mjs';
-import { byId, hasKeyboard, notice, remembered } from './ui.mjs';
+import { byId, el, hasKeyboard, notice, remembered } from './ui.mjs';
 
 /** @typedef {'translate' | 'chat'} Task */
 
@@ -54,10 +54,15 @@ function tabOptions(task) {
   return {
     slot: slots[task],
     onOther: () => moveStray(/** @type {Task} */ (other)),
-    onChoose: () => dialog.open(task, slots[task].source?.name),
+    onChoose: () => chooseModel(task),
     onSource: (/** @type {any} */ source) => loadInto(task, source),
     onSpeed: (/** @type {number} */ rate) => { speeds[task] = rate; showFooter(); },
   };
+}
+
+/** @param {Task} task */
+function chooseModel(task) {
+  dialog.open(task, slots[task].source?.name);
 }
 
 function showTab() {
@@ -111,7 +116,12 @@ function dropping() {
   let depth = 0;
   const files = (/** @type {DragEvent} */ e) => e.dataTransfer?.types.includes('Files');
   const show = () => document.body.classList.toggle('dropping', depth > 0);
-  addEventListener('dragenter', (e) => { if (files(e)) { depth++; byId('drop').textContent = `Drop a .gguf model to open it in ${current === 'chat' ? 'Chat' : 'Translate'}`; show(); } });
+  addEventListener('dragenter', (e) => {
+    if (!files(e)) return;
+    depth++;
+    byId('drop').textContent = `Drop a .gguf model to open it in ${current === 'chat' ? 'Chat' : 'Translate'}`;
+    show();
+  });
   addEventListener('dragleave', (e) => { if (files(e)) { depth--; show(); } });
   addEventListener('dragover', (e) => { if (files(e)) e.preventDefault(); });
   addEventListener('drop', (e) => {
@@ -129,33 +139,37 @@ function showFooter() {
   const slot = slots[current];
   const info = slot.info;
   const parts = [];
+  byId('model').hidden = !slot.model; /* until there is one, the tab itself says how to get it */
+  byId('model').textContent = slot.source?.name ?? '';
   if (info) {
-    parts.push(info.name || slot.source?.name, buildName(info));
+    parts.push(buildName(info));
     if (speeds[current]) parts.push(`${speeds[current].toFixed(speeds[current] < 10 ? 1 : 0)} tokens/s`);
     const bytes = (info.memory?.weights ?? 0) + (info.memory?.session?.bytes ?? 0);
     if (bytes) parts.push(`${megabytes(bytes)} of memory`);
   }
-  byId('facts').textContent = parts.join(' · ');
+  byId('facts').title = info?.buildNote ?? '';
+  byId('facts').replaceChildren(...parts.flatMap((text) => [el('span', { text }), ' ']));
   const more = Boolean(info && !crossOriginIsolated && navigator.serviceWorker?.controller && navigator.hardwareConcurrency > 1);
   byId('isolate').hidden = !more;
 }
 
 /** @param {any} info */
 function buildName(info) {
-  const kind = { wasmrelaxed: 'relaxed SIMD', wasm128: 'SIMD' }[/** @type {'wasm128'} */ (info.kernels)] ?? info.kernels;
-  return `${kind}, ${info.threads ?? 1} thread${info.threads > 1 ? 's' : ''}`;
+  const kind = /^relaxed/.test(info.build) ? 'relaxed SIMD' : 'SIMD';
+  return `${kind}, ${info.threads} thread${info.threads > 1 ? 's' : ''}`;
 }
 
 /** Says "works offline" only after looking: the page's files are kept, and so is a model. */
 async function showBadge() {
   const badge = byId('badge');
-  const { fromCache } = await loadManifest();
+  const { offline } = await loadManifest();
   const shell = await shellKept();
   const model = Object.values(slots).some((s) => s.model && s.stored);
-  const off = !navigator.onLine || fromCache;
+  const off = !navigator.onLine || offline;
   badge.dataset.state = off ? 'offline' : shell && model ? 'ready' : 'online';
   badge.textContent = off ? 'Offline' : shell && model ? 'Works offline' : '';
-  badge.title = off ? 'There is no network, and none is needed.' : shell && model ? 'The page and a model are kept on this device: it opens and runs without a network.' : '';
+  badge.title = off ? 'There is no network, and none is needed.'
+    : shell && model ? 'The page and a model are kept on this device: it opens and runs without a network.' : '';
 }
 
 async function shellKept() {
@@ -165,11 +179,11 @@ async function shellKept() {
 
 async function registerServiceWorker() {
   if (!('serviceWorker' in navigator)) return;
+  navigator.serviceWorker.addEventListener('controllerchange', showFooter);
   try {
     await navigator.serviceWorker.register('sw.mjs', { updateViaCache: 'none' });
     await navigator.serviceWorker.ready;
     showBadge();
-    showFooter();
   } catch { /* without it the page works while its server does */ }
 }
 
@@ -177,6 +191,7 @@ async function start() {
   byId('boot').remove();
   const lack = missing();
   if (lack) {
+    byId('unsupported').hidden = false;
     notice(byId('unsupported'), { text: lack });
     return;
   }
@@ -204,13 +219,30 @@ async function start() {
   addEventListener('online', showBadge);
   addEventListener('offline', showBadge);
   byId('isolate').addEventListener('click', () => location.reload());
+  byId('model').addEventListener('click', () => chooseModel(current));
   showTab();
   if (hasKeyboard()) tabs[current].focus();
   warm();
-  const source = await defaultSource();
-  slots.translate.load(source).then(() => slots.translate.stored && store.forgetOlder(source));
-  showBadge();
   registerServiceWorker();
+  loadTranslator();
+}
+
+/** The translation model of the last visit, at once; else the default one. A newer version of it takes its place when it has come. */
+async function loadTranslator() {
+  const slot = slots.translate;
+  slot.expect(); /* who asks for a translation already waits for it */
+  const last = chosen.value.translate;
+  const kept = Boolean(last && (await store.find(last)).file);
+  const loading = kept ? slot.load(last) : null;
+  const source = await defaultSource();
+  showBadge();
+  if (!kept) await slot.load(source);
+  else if (last.url !== source.url || last.sha256 === source.sha256 || !source.sha256) return;
+  else {
+    await loading;
+    if (slot.source === last) await slot.load(source, { quiet: Boolean(slot.model) });
+  }
+  if (slot.stored && slot.source === source) store.forgetOlder(source);
 }
 
 start();

@@ -15,7 +15,8 @@ const NOTES = /** @type {Record<string, (n: any) => string>} */ ({
 });
 
 /**
- * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void, onSpeed: (rate: number) => void}} app
+ * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void,
+ *   onSpeed: (rate: number) => void}} app
  */
 export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   const log = byId('log');
@@ -31,27 +32,25 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   let startedAt = 0;
   let waiting = false; /* for the model, with a message already sent */
 
-  /** @param {Message} message @param {boolean} last */
-  function bubble(message, last) {
-    const body = el('div', { class: 'body', dir: 'auto', text: message.content });
-    const item = el('li', { class: `message ${message.role}` },
-      el('h3', { class: 'sr', text: message.role === 'user' ? 'You' : 'Reply' }), body,
-      message.note ? el('p', { class: 'hint', text: message.note }) : null);
-    if (message.role === 'assistant') item.append(replyActions(message, last));
+  /** @param {Message} message */
+  function bubble(message) {
+    const body = el('div', { class: 'body', lang: '', dir: 'auto', text: message.content }); /* in whatever language */
+    const item = el('li', { class: `message ${message.role}` }, el('h3', { class: 'sr', text: message.role === 'user' ? 'You' : 'Reply' }), body);
     return { item, body };
   }
 
-  /** @param {Message} message @param {boolean} last */
-  function replyActions(message, last) {
+  /** What stands below a reply that is over. @param {HTMLElement} item @param {Message} message */
+  function close(item, message) {
+    if (message.role !== 'assistant') return item;
     const copy = el('button', { type: 'button', class: 'quiet small', text: 'Copy' });
     copyButton(copy, () => message.content);
-    const again = last ? el('button', { type: 'button', class: 'quiet small', text: 'Try again', onclick: regenerate }) : null;
-    return el('div', { class: 'actions' }, copy, again);
+    const again = el('button', { type: 'button', class: 'quiet small again', text: 'Try again', onclick: regenerate });
+    item.append(message.note ? el('p', { class: 'hint', text: message.note }) : '', el('div', { class: 'actions', 'aria-live': 'off' }, copy, again));
+    return item;
   }
 
   function render() {
-    const { messages } = state;
-    log.replaceChildren(...messages.map((m, i) => bubble(m, i === messages.length - 1).item));
+    log.replaceChildren(...state.messages.map((m) => close(bubble(m).item, m)));
     showEmpty();
   }
 
@@ -84,10 +83,12 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
       notice(problem, null);
       return draft.focus();
     }
-    state.messages.push({ role: 'user', content: text });
+    const message = /** @type {Message} */ ({ role: 'user', content: text });
+    state.messages.push(message);
     draft.value = '';
     draft.dispatchEvent(new Event('input'));
-    render();
+    log.append(bubble(message).item);
+    showEmpty();
     toEnd();
     answer();
   }
@@ -104,52 +105,90 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   function waitOver() {
     waiting = false;
     showRunning(false);
-    if (!slot.model && slot.state !== 'failed') notice(problem, { kind: 'info', text: 'Your message is kept; it needs a model to answer.', actions: [{ label: 'Choose a model', run: onChoose }, { label: 'Retry', run: answer }] });
+    if (slot.model || slot.state === 'failed') return;
+    const actions = [{ label: 'Choose a model', run: onChoose }, { label: 'Retry', run: answer }];
+    notice(problem, { kind: 'info', text: 'Your message is kept; it needs a model to answer.', actions });
+  }
+
+  /** @param {Message[]} conversation @param {any} options @param {AbortSignal} signal @param {(piece: any) => void} onPiece */
+  async function ask(conversation, options, signal, onPiece) {
+    const asked = system.value.trim() ? [{ role: 'system', content: system.value.trim() }] : [];
+    const messages = [...asked, ...conversation.map(({ role, content }) => ({ role, content }))];
+    await slot.use(async (model) => {
+      for await (const piece of model.generate(messages, { ...options, signal })) {
+        if (signal.aborted) break;
+        const follow = nearEnd();
+        onPiece(piece);
+        if (follow) toEnd();
+      }
+    });
   }
 
   async function run() {
     const abort = running = new AbortController();
+    const conversation = state.messages; /* "New chat" gives the tab another one */
     const meter = new Meter();
     const options = optionsOf(state.settings);
     const reply = /** @type {Message} */ ({ role: 'assistant', content: '' });
-    const { item, body } = bubble(reply, false);
-    item.querySelector('.actions').remove();
-    const growing = new GrowingText(body);
+    const { item, body } = bubble(reply);
+    const reading = readingLine(body);
+    item.append(reading.line);
     log.append(item);
+    const growing = new GrowingText(body);
     showEmpty();
     showRunning(true);
     toEnd();
-    const asked = system.value.trim() ? [{ role: 'system', content: system.value.trim() }] : [];
-    const messages = [...asked, ...state.messages.map(({ role, content }) => ({ role, content }))];
     let finish = '';
-    /** @type {unknown} */ let failure = null;
+    /** At the end, or at once when a person stops it: the engine needs a moment more. @param {unknown} failure */
+    const over = (failure) => {
+      if (running !== abort) return;
+      running = null;
+      showRunning(false);
+      reading.end();
+      growing.finish();
+      onSpeed(meter.rate);
+      reply.content = growing.text;
+      reply.note = abort.signal.aborted ? 'Stopped.' : NOTES[finish]?.(options.max_new_tokens);
+      const follow = nearEnd();
+      if (reply.content || (!failure && !abort.signal.aborted)) {
+        conversation.push(reply);
+        close(item, reply);
+      } else item.remove();
+      memory.save();
+      showEmpty();
+      if (failure) showFailure(failure);
+      if (follow) toEnd();
+    };
+    abort.signal.addEventListener('abort', () => over(null));
     try {
-      for await (const piece of slot.model.generate(messages, { ...options, signal: abort.signal })) {
-        if (abort.signal.aborted) break;
-        const follow = nearEnd();
+      await ask(conversation, options, abort.signal, (piece) => {
+        reading.show(piece);
         growing.push(piece.text);
         meter.tick(piece.tokenId);
         if (piece.finish) finish = String(piece.finish);
-        if (meter.tokens % 16 === 0) onSpeed(meter.rate);
-        if (follow) toEnd();
-      }
-      if (abort.signal.aborted) reply.note = 'Stopped.';
+        if (meter.tokens % 8 === 0) onSpeed(meter.rate);
+      });
+      over(null);
     } catch (error) {
-      if (isAbort(error)) reply.note = 'Stopped.';
-      else failure = error;
+      over(isAbort(error) ? null : error);
     }
-    growing.finish();
-    running = null;
-    showRunning(false);
-    onSpeed(meter.rate);
-    reply.content = growing.text;
-    reply.note ??= NOTES[finish]?.(options.max_new_tokens);
-    if (reply.content || (!failure && reply.note !== 'Stopped.')) state.messages.push(reply);
-    memory.save();
-    const follow = nearEnd();
-    render();
-    if (failure) showFailure(failure);
-    if (follow) toEnd();
+  }
+
+  /** What there is to see until the first word: a long conversation takes a while to read. @param {HTMLElement} body */
+  function readingLine(body) {
+    const bar = el('progress', { 'aria-label': 'Read of the conversation' });
+    const line = el('div', { class: 'reading', 'aria-live': 'off' }, el('span', { class: 'hint', text: 'Reading' }), bar);
+    body.hidden = true;
+    const end = () => {
+      line.remove();
+      body.hidden = false;
+    };
+    /** @param {any} piece */
+    const show = ({ tokenId, promptDone, promptTotal }) => {
+      if (tokenId >= 0) end();
+      else if (promptTotal) [bar.max, bar.value] = [promptTotal, promptDone];
+    };
+    return { line, show, end };
   }
 
   /** @param {unknown} error */
@@ -157,18 +196,19 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     const retry = async () => {
       if (state.messages.at(-1)?.role === 'assistant') state.messages.pop();
       render();
-      if (slot.model?.disposed || /** @type {any} */ (error)?.fatal) await slot.reload();
+      showRunning(true);
+      await slot.revive(error);
       answer();
     };
     const shorter = /** @type {any} */ (error)?.code === 'LQ_E_CONTEXT' && state.messages.length > 2
-      ? [{ label: 'Forget the oldest messages and retry', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
+      ? [{ label: 'Forget the oldest messages', run: () => { state.messages.splice(0, 2); retry(); } }] : [];
     notice(problem, { text: sentence(error), actions: [...shorter, { label: 'Retry', run: retry }] });
   }
 
   function regenerate() {
     if (running) return;
     if (state.messages.at(-1)?.role === 'assistant') state.messages.pop();
-    render();
+    log.lastElementChild?.remove();
     answer();
   }
 
@@ -192,7 +232,6 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   function showModels() {
     const box = byId('chat-models-list');
     if (!slot.model && slot.state !== 'busy') listModels(box, { task: 'chat', onChoose: onSource });
-    byId('chat-model').textContent = slot.source?.name ?? 'Choose a model';
     showEmpty();
   }
 
@@ -214,12 +253,11 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     byId('settings-toggle').setAttribute('aria-expanded', String(!box.hidden));
   });
   byId('chat-clear').addEventListener('click', clear);
-  byId('chat-model').addEventListener('click', onChoose);
   byId('chat-more').addEventListener('click', onChoose);
 
   draft.value = state.draft;
   system.value = state.system;
-  settingsForm(byId('settings'), state.settings, () => memory.save());
+  settingsForm(byId('settings'), byId('settings-reset'), state.settings, () => memory.save());
   autoGrow(draft);
   loadStrip(byId('chat-load'), slot, { onOther, onChoose });
   let shown = '';

@@ -71,7 +71,8 @@ export async function download(url, sink, options) {
 
   const total = totalOf(response, have) || options.bytes || 0;
   if (options.bytes && total !== options.bytes) {
-    throw new DownloadError('SIZE', `${hostOf(url)} offers a file of ${total} bytes where ${options.bytes} were expected; it is another version of this model.`);
+    throw new DownloadError('SIZE',
+      `${hostOf(url)} offers a file of ${total} bytes where ${options.bytes} were expected; it is another version of this model.`);
   }
   sink.meta = { etag: response.headers.get('etag') ?? '', total };
   await options.onTotal?.(total);
@@ -125,7 +126,9 @@ function totalOf(response, have) {
  */
 function httpSentence(url, status) {
   if (status === 404 || status === 410) return `${hostOf(url)} has no file at this address (${status}).`;
-  if (status === 401 || status === 403) return `${hostOf(url)} does not give this file to everyone (${status}); download it there and open it from your disk.`;
+  if (status === 401 || status === 403) {
+    return `${hostOf(url)} does not give this file to everyone (${status}); download it there and open it from your disk.`;
+  }
   if (status === 429) return `${hostOf(url)} asks for a pause between downloads (429); try again in a few minutes.`;
   return `${hostOf(url)} answered with an error (${status}); try again later.`;
 }
@@ -207,7 +210,8 @@ async function stream(response, url, sink, sha, have, total, options) {
   } finally {
     body.cancel().catch(() => {});
   }
-  if (head) throw new DownloadError('NOT_GGUF', head.length ? `The file from ${hostOf(url)} is not a GGUF model.` : `${hostOf(url)} sent an empty file.`);
+  if (head?.length === 0) throw new DownloadError('NOT_GGUF', `${hostOf(url)} sent an empty file.`);
+  if (head) throw new DownloadError('NOT_GGUF', `The file from ${hostOf(url)} is not a GGUF model.`);
   return at;
 }
 
@@ -219,7 +223,8 @@ async function stream(response, url, sink, sha, have, total, options) {
 function asDownloadError(error, at, total) {
   if (error.name === 'AbortError' || error instanceof DownloadError) return error;
   if (error.name === 'QuotaExceededError') {
-    return new DownloadError('QUOTA', `The browser's storage is full after ${megabytes(at)}${total ? ` of ${megabytes(total)}` : ''}; free some space, or remove a stored model.`);
+    const kept = `${megabytes(at)}${total ? ` of ${megabytes(total)}` : ''}`;
+    return new DownloadError('QUOTA', `The browser's storage is full after ${kept}; free some space, or remove a stored model.`);
   }
   const kept = total ? `${megabytes(at)} of ${megabytes(total)}` : megabytes(at);
   return new DownloadError('NETWORK', `The connection broke after ${kept}; Retry goes on from there.`);
@@ -250,7 +255,8 @@ function verdict(sink, sha, loaded, total, options) {
   const hex = sha.hex();
   if (options.sha256 && hex !== options.sha256.toLowerCase()) {
     sink.truncate(0);
-    throw new DownloadError('SHA256', 'The downloaded file is damaged or was changed: its checksum is not the expected one. Nothing was kept; try again.');
+    throw new DownloadError('SHA256',
+      'The downloaded file is damaged or was changed: its checksum is not the expected one. Nothing was kept; try again.');
   }
   return { bytes: loaded, sha256: hex };
 }

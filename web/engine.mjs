@@ -1,147 +1,352 @@
 // @ts-check
 /* Loquat for JavaScript: the model runs in a worker, in a browser or in Node.
  *   const m = await Model.load('models/fr-en.gguf', { onProgress });
- *   for await (const p of m.translate('Je suis étudiant', { from: 'fr', to: 'en' })) write(p.text);
+ *   for await (const piece of m.translate('Je suis étudiant', { from: 'fr', to: 'en' })) write(piece.text);
  *   m.dispose();
+ * Model.estimate(source) says beforehand what a model will take.
+ *
+ * Requests run one after another, in the order in which they were made; tokenize() and the like answer in between. A stream works ahead of
+ * its reader by at most AHEAD pieces, then waits. Leaving a `for await` loop, cancelling the stream or aborting its signal stops the work
+ * within one token.
+ * Every failure is a LoquatError, but for an aborted signal: that rejects with the signal's reason (an AbortError unless one was given). After
+ * LQ_E_TRAP the model is gone and can be loaded again. May import: worker.mjs, as a worker. */
+
+/**
+ * @typedef {object} Piece one step of a stream
+ * @property {string} text whole characters; may be empty
+ * @property {number} tokenId -1: no token in this step (the prompt being read, white space between sentences)
+ * @property {number} logprob ln of the token's probability; 0 without a token
+ * @property {number} promptDone ids of the prompt (or source) read so far
+ * @property {number} promptTotal
+ * @property {number} sentence which of nSentences this belongs to; 0 of 1 but for translation
+ * @property {number} nSentences
+ * @property {'eos' | 'stop' | 'length' | 'context' | null} finish on the last piece of a sequence: why it ended
  */
 
-/** @typedef {{text: string, tokenId: number, logprob: number, promptDone: number, promptTotal: number, sentence: number, nSentences: number, finish: string|null}} Piece */
+/** @typedef {{role: string, content: string | {type: 'text', text: string}[]}} Message */
+/** @typedef {{status: 'progress' | 'ready', loaded: number, total: number}} Progress bytes; total 0: not known yet */
 
-/** Every failure: `code` is stable (LQ_E_FORMAT, LQ_E_OPTION, ...), `message` one sentence. */
+/**
+ * @typedef {object} LoadOptions
+ * @property {number} [threads] 0 or absent: as many as make sense here. Results do not depend on it. More than one needs a cross-origin isolated page
+ * @property {AbortSignal} [signal]
+ * @property {(p: Progress) => void} [onProgress]
+ * @property {number} [nCtx] positions kept (prompt and answer); absent: the smaller of the model's and 2048
+ * @property {number} [nSrc] longest sentence to translate, in tokens; absent: 512
+ * @property {number} [nSeq] sentences translated at once; absent: 4
+ * @property {number} [nBatch] prompt tokens read in one step, the grain of cancelling; absent: 128
+ * @property {'relaxed-mt' | 'simd-mt' | 'relaxed' | 'simd'} [build] this one only; absent: the fastest that works here
+ * @property {string} [kernels] this table of kernels; absent: the fastest that passes its self-test
+ */
+
+/**
+ * @typedef {object} Info
+ * @property {string} name
+ * @property {string} architecture
+ * @property {string[]} tasks generate, chat, translate, encode
+ * @property {string[]} languages
+ * @property {{weights: number, session: {context: number, bytes: number}}} memory bytes
+ * @property {string} kernels the table in use
+ * @property {number} threads
+ * @property {string} build the build in use: relaxed-mt, simd-mt, relaxed or simd
+ * @property {string} buildNote why a faster build failed; '' when none did
+ * @property {boolean} isolated whether threads may run here
+ * @property {string} version of the engine
+ */
+
+/** @typedef {ReadableStream<Piece> & AsyncIterable<Piece>} PieceStream */
+
+/**
+ * `code` is stable, `message` one sentence. Codes: those of src/base/status.h (LQ_E_FORMAT, LQ_E_OPTION, LQ_E_CONTEXT...), and here
+ * LQ_E_NETWORK (the download failed), LQ_E_BROWSER (something is missing here), LQ_E_TRAP (the engine stopped; load again), LQ_E_ENGINE
+ * (a fault of ours). A disposed model gives LQ_E_STATE, by its platform name an InvalidStateError.
+ */
 export class LoquatError extends Error {
   /** @param {string} code @param {string} message */
   constructor(code, message) {
     super(message);
-    this.name = 'LoquatError';
+    this.name = code === 'LQ_E_STATE' ? 'InvalidStateError' : 'LoquatError';
     this.code = code;
   }
 }
 
-const node = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined';
-const abortError = () => new DOMException('The request was stopped.', 'AbortError');
+const AHEAD = 256;
+const node = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined' && !('WorkerGlobalScope' in globalThis);
+const disposedError = () => new LoquatError('LQ_E_STATE', 'the model was disposed of');
+const reasonOf = (/** @type {AbortSignal | undefined} */ signal) => signal?.reason ?? new DOMException('The request was stopped.', 'AbortError');
 
-async function startWorker() {
+/** @param {(m: any) => void} onMessage @param {(why: string) => void} onFailure */
+async function startWorker(onMessage, onFailure) {
   const url = new URL('./worker.mjs', import.meta.url);
-  if (node) return new (await import('node:worker_threads')).Worker(url);
-  return new Worker(url, { type: 'module' });
+  if (node) {
+    const worker = new (await import('node:worker_threads')).Worker(url, { execArgv: [] }); // flags like --input-type are not for it
+    worker.on('message', onMessage);
+    worker.on('error', (e) => onFailure(e.message));
+    worker.on('exit', () => onFailure('its worker ended'));
+    return worker;
+  }
+  if (typeof Worker !== 'function') throw new LoquatError('LQ_E_BROWSER', 'there are no web workers here, which the engine computes in');
+  const worker = new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module', name: 'loquat' });
+  worker.onmessage = (e) => onMessage(e.data);
+  worker.onerror = (e) => onFailure(e.message || `${url.pathname} could not be loaded`);
+  worker.onmessageerror = () => onFailure('a message could not be read');
+  return worker;
 }
 
+/**
+ * What the worker can take: an absolute URL, a Blob or an ArrayBuffer.
+ * @param {string | URL | Blob | ArrayBuffer | ArrayBufferView} source
+ * @returns {Promise<string | Blob | ArrayBuffer>}
+ */
+async function sourceOf(source) {
+  if (source instanceof ArrayBuffer || source instanceof Blob) return source;
+  if (ArrayBuffer.isView(source)) {
+    const whole = source.byteLength === source.buffer.byteLength && source.buffer instanceof ArrayBuffer;
+    return /** @type {ArrayBuffer} */ (whole ? source.buffer : new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice().buffer);
+  }
+  if (source instanceof URL) return source.href;
+  if (typeof source !== 'string' || !source) throw new LoquatError('LQ_E_ARG', 'a model is loaded from an address, a File, a Blob or an ArrayBuffer');
+  if (node) return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source).href : (await import('node:url')).pathToFileURL(source).href;
+  try {
+    return new URL(source, globalThis.document?.baseURI ?? location.href).href;
+  } catch {
+    throw new LoquatError('LQ_E_ARG', `"${source}" is no address`);
+  }
+}
+
+const HEAD = 1 << 26; // more than any model's head
+
+/** @param {Record<string, any>} options what is left of them */
+function sessionOf({ nCtx = 0, nSrc = 0, nSeq = 0, nBatch = 0, ...rest }) {
+  const unknown = Object.keys(rest)[0];
+  if (unknown) throw new LoquatError('LQ_E_OPTION', `a model is not loaded with an option "${unknown}"`);
+  const session = { nCtx, nSrc, nSeq, nBatch };
+  for (const [name, n] of Object.entries(session))
+    if (!Number.isInteger(n) || n < 0 || n > 2 ** 31) throw new LoquatError('LQ_E_OPTION', `${name} is ${n}; it must be a whole number`);
+  return session;
+}
+
+/** Options as JSON; what JSON would drop in silence is kept, so that the engine refuses it by name. @param {any} options */
+const optionsText = (options) => JSON.stringify(options, (_key, v) =>
+  (typeof v === 'function' || typeof v === 'bigint' || (typeof v === 'number' && !Number.isFinite(v)) ? String(v) : v));
+
 export class Model {
-  /** @type {Map<number, {resolve: (v: any) => void, reject: (e: any) => void, piece?: (p: Piece) => void}>} */
+  /** @type {Map<number, {resolve: (v: any) => void, reject: (e: any) => void, onPiece?: (p: Piece) => void}>} */
   #pending = new Map();
-  #next = 1;
-  /** @type {any} */ #worker;
-  /** @type {(p: any) => void} */ #onProgress = () => {};
-  #disposed = false;
-  /** What the model is: name, architecture, tasks, languages, memory... @type {any} */
-  info = null;
+  #lastId = 0;
+  /** @type {any} */ #worker = null;
+  /** @type {((p: Progress) => void) | undefined} */ #onProgress;
+  /** @type {unknown} why nothing runs any more */ #closed = null;
+  /** What the model is and how it runs here. @type {Info} */
+  info = /** @type {any} */ (null);
 
   /**
-   * @param {string|URL|Blob|ArrayBuffer} source
-   * @param {{signal?: AbortSignal, onProgress?: (p: {status: string, loaded: number, total: number}) => void, nCtx?: number}} [options]
+   * Streams the model once into the engine's memory. An ArrayBuffer, or a typed array over a whole one, moves there and is empty afterwards.
+   * Strings are addresses; in Node also paths.
+   * @param {string | URL | Blob | ArrayBuffer | ArrayBufferView} source
+   * @param {LoadOptions} [options]
+   * @returns {Promise<Model>}
    */
   static async load(source, options = {}) {
-    options.signal?.throwIfAborted();
+    const { signal, onProgress, threads = 0, build = '', kernels = '', ...rest } = options;
+    const session = sessionOf(rest);
+    const from = await sourceOf(source);
     const m = new Model();
-    m.#worker = await startWorker();
-    m.#onProgress = options.onProgress ?? (() => {});
-    if (node) {
-      m.#worker.on('message', (/** @type {any} */ d) => m.#receive(d));
-      m.#worker.on('error', (/** @type {any} */ e) => m.#fail('LQ_E_TRAP', `the engine stopped: ${e.message}`));
-    } else {
-      m.#worker.onmessage = (/** @type {MessageEvent} */ e) => m.#receive(e.data);
-      m.#worker.onerror = (/** @type {ErrorEvent} */ e) => m.#fail('LQ_E_TRAP', `the engine stopped: ${e.message}`);
-    }
-    const stop = () => m.#close(abortError());
-    options.signal?.addEventListener('abort', stop, { once: true });
-    const base = node ? undefined : document.baseURI;
-    const from = typeof source === 'string' || source instanceof URL ? new URL(String(source), base).href : source;
-    try {
-      m.info = await m.#call({ op: 'load', source: from, nCtx: options.nCtx ?? 0 }, from instanceof ArrayBuffer ? [from] : []);
-    } catch (e) {
-      m.dispose();
-      throw e;
-    } finally {
-      options.signal?.removeEventListener('abort', stop);
-    }
+    m.#onProgress = onProgress;
+    m.info = await m.#first({ op: 'load', source: from, threads, build, kernels, session }, signal, from instanceof ArrayBuffer ? [from] : []);
     return m;
   }
 
-  /** @param {string} text @param {{addSpecial?: boolean}} [o] @returns {Promise<number[]>} */
-  tokenize(text, o = {}) { return this.#call({ op: 'tokenize', text, special: o.addSpecial ?? true }); }
-  /** @param {number[]} ids @returns {Promise<string>} */
-  detokenize(ids) { return this.#call({ op: 'detokenize', ids }); }
-
-  /** Options carry generate()'s names; one that is not supported fails the stream. @param {string|{role: string, content: string}[]} input @param {any} [options] */
-  generate(input, options = {}) {
+  /**
+   * What a model will take once loaded, in bytes, from the head of its file: nothing else is fetched, and a buffer stays as it is.
+   * @param {string | URL | Blob | ArrayBuffer | ArrayBufferView} source
+   * @param {Pick<LoadOptions, 'signal' | 'nCtx' | 'nSrc' | 'nSeq' | 'nBatch'>} [options]
+   * @returns {Promise<{weights: number, session: number, total: number}>}
+   */
+  static async estimate(source, options = {}) {
     const { signal, ...rest } = options;
-    const chat = typeof input !== 'string';
-    return this.#stream({ mode: chat ? 1 : 0, text: chat ? JSON.stringify(input) : input, options: rest }, signal);
+    const session = sessionOf(rest);
+    const bytes = source instanceof ArrayBuffer ? new Uint8Array(source)
+      : ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : null;
+    const from = bytes ? bytes.slice(0, HEAD).buffer : await sourceOf(source);
+    const m = new Model();
+    try {
+      return await m.#first({ op: 'estimate', source: from, size: bytes?.length ?? 0, session }, signal);
+    } finally {
+      m.dispose();
+    }
   }
 
-  /** @param {string} text @param {{from?: string, to: string, signal?: AbortSignal}} options */
-  translate(text, options) {
-    const { from, to, signal, ...rest } = options;
-    return this.#stream({ mode: 2, text, from, to, options: rest }, signal);
+  /** Starts the worker and makes the first call. @param {any} call @param {AbortSignal} [signal] @param {any[]} [transfer] */
+  async #first(call, signal, transfer = []) {
+    if (signal?.aborted) throw reasonOf(signal);
+    const stop = () => this.#close(reasonOf(signal));
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const worker = await startWorker((d) => this.#receive(d), (why) =>
+        this.#close(new LoquatError('LQ_E_TRAP', `the engine stopped unexpectedly (${why}); load the model again`)));
+      this.#worker = worker;
+      if (this.#closed) worker.terminate(); // aborted while it started
+      return await this.#call(call, transfer);
+    } catch (e) {
+      this.#close(e);
+      throw e;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
-  /** Frees everything; whatever is running ends with an InvalidStateError. */
-  dispose() { this.#close(new DOMException('The model was disposed of.', 'InvalidStateError')); }
+  /**
+   * @param {string} text
+   * @param {{addSpecial?: boolean, parseSpecial?: boolean}} [options] addSpecial: BOS and EOS as the model wants them; parseSpecial: the name
+   *   of a special token in the text is that token
+   * @returns {Promise<number[]>}
+   */
+  tokenize(text, { addSpecial = true, parseSpecial = true } = {}) {
+    return this.#call({ op: 'tokenize', text: String(text), special: addSpecial, parse: parseSpecial });
+  }
 
-  /** @param {any} request @param {AbortSignal} [signal] @returns {ReadableStream<Piece> & AsyncIterable<Piece>} */
-  #stream(request, signal) {
-    let cancel = () => {};
+  /** @param {Iterable<number>} ids @param {{keepSpecial?: boolean}} [options] @returns {Promise<string>} */
+  detokenize(ids, { keepSpecial = false } = {}) { return this.#call({ op: 'detokenize', ids: [...ids], special: keepSpecial }); }
+
+  /** The text that the model's chat template makes of messages. @param {Message[]} messages @returns {Promise<string>} */
+  chatText(messages) { return this.#call({ op: 'chatText', text: JSON.stringify(messages) }); }
+
+  /**
+   * What generate() and translate() take.
+   * @returns {Promise<{name: string, type: string, default: any, min?: number, max?: number, help: string}[]>}
+   */
+  options() { return this.#call({ op: 'options' }); }
+
+  /**
+   * Work done since loading.
+   * @returns {Promise<Record<'encoderRuns' | 'encoderTokens' | 'crossFills' | 'promptTokens' | 'generatedTokens' | 'decoderRows', number>>}
+   */
+  counters() { return this.#call({ op: 'counters' }); }
+
+  /**
+   * info with the file's metadata and tensors.
+   * @returns {Promise<Info & {metadata: Record<string, any>, tensors: {name: string, type: string, shape: number[], bytes: number}[]}>}
+   */
+  async metadata() { return { ...this.info, ...await this.#call({ op: 'metadata' }) }; }
+
+  /**
+   * Every score after the last id. decoderIds: for encoder-decoders; absent, just the start id.
+   * @param {Iterable<number>} ids @param {{decoderIds?: Iterable<number>}} [options] @returns {Promise<Float32Array>}
+   */
+  logits(ids, { decoderIds = [] } = {}) { return this.#call({ op: 'logits', ids: [...ids], decoderIds: [...decoderIds] }); }
+
+  /**
+   * Goes on from a text (special tokens in it are parsed), from messages through the model's chat template, or from token ids. Options carry the
+   * names of Hugging Face's generate(); one that is not supported fails the stream by name.
+   * @param {string | Message[] | number[] | Int32Array} input
+   * @param {{signal?: AbortSignal} & Record<string, any>} [options]
+   * @returns {PieceStream}
+   */
+  generate(input, { signal, ...options } = {}) {
+    if (typeof input === 'string') return this.#stream({ mode: 'text', input, options }, signal);
+    const list = [...input];
+    if (list.length && typeof list[0] === 'number') return this.#stream({ mode: 'ids', input: /** @type {number[]} */ (list), options }, signal);
+    return this.#stream({ mode: 'chat', input: JSON.stringify(list), options }, signal);
+  }
+
+  /**
+   * Translates text of any length, sentence by sentence; pieces come in order.
+   * @param {string} text
+   * @param {{from?: string, to: string, signal?: AbortSignal} & Record<string, any>} options
+   * @returns {PieceStream}
+   */
+  translate(text, { from = '', to, signal, ...options }) {
+    return this.#stream({ mode: 'translate', input: String(text), from, to: String(to ?? ''), options }, signal);
+  }
+
+  /** Frees everything; whatever is running ends with LQ_E_STATE. */
+  dispose() { this.#close(disposedError()); }
+
+  /**
+   * @param {{mode: string, input: string | number[], from?: string, to?: string, options: Record<string, any>}} r
+   * @param {AbortSignal} [signal]
+   * @returns {PieceStream}
+   */
+  #stream({ mode, input, from = '', to = '', options }, signal) {
+    const request = { mode, input, from, to, options: optionsText(options) };
+    let id = 0;
+    let owed = AHEAD; // pieces the worker may still send
+    const cancel = () => this.#send({ op: 'cancel', target: id });
     const stream = new ReadableStream({
       start: (controller) => {
-        if (signal?.aborted) return controller.error(signal.reason ?? abortError());
-        const id = this.#next;
-        cancel = () => this.#worker?.postMessage({ op: 'cancel', target: id });
-        signal?.addEventListener('abort', cancel, { once: true });
-        this.#call({ op: 'stream', request }, [], (p) => { try { controller.enqueue(p); } catch { /* the reader has gone */ } })
-          .then(() => controller.close(), (e) => controller.error(e)).catch(() => {})
-          .finally(() => signal?.removeEventListener('abort', cancel));
+        if (signal?.aborted) return controller.error(reasonOf(signal));
+        const abort = () => {
+          cancel();
+          controller.error(reasonOf(signal));
+        };
+        const settled = this.#call({ op: 'stream', request, credit: AHEAD }, [], (p) => {
+          owed--;
+          try { controller.enqueue(p); } catch { /* cancelled or failed: the worker is being told */ }
+        });
+        id = this.#lastId;
+        signal?.addEventListener('abort', abort, { once: true });
+        settled.then(() => controller.close(), (e) => controller.error(e)).catch(() => {}).finally(() => signal?.removeEventListener('abort', abort));
       },
-      cancel: () => cancel(),
-    });
+      pull: (controller) => {
+        const free = (controller.desiredSize ?? 0) - owed;
+        if (free < AHEAD / 4) return;
+        owed += free;
+        this.#send({ op: 'more', target: id, n: free });
+      },
+      cancel,
+    }, { highWaterMark: AHEAD });
     return /** @type {any} */ (Symbol.asyncIterator in stream ? stream : Object.assign(stream, { [Symbol.asyncIterator]: () => iterate(stream) }));
   }
 
-  /** @param {any} m @param {any[]} [transfer] @param {(p: Piece) => void} [piece] @returns {Promise<any>} */
-  #call(m, transfer = [], piece) {
-    if (this.#disposed) return Promise.reject(new DOMException('The model was disposed of.', 'InvalidStateError'));
-    const id = this.#next++;
+  /** @param {any} m */
+  #send(m) {
+    if (!this.#closed) this.#worker.postMessage(m);
+  }
+
+  /** @param {any} m @param {any[]} [transfer] @param {(p: Piece) => void} [onPiece] @returns {Promise<any>} */
+  #call(m, transfer = [], onPiece) {
+    if (this.#closed) return Promise.reject(this.#closed);
+    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, piece });
+      this.#pending.set(id, { resolve, reject, onPiece });
+      if (this.#pending.size === 1) this.#worker.ref?.();
       this.#worker.postMessage({ ...m, id }, transfer);
     });
   }
 
   /** @param {any} d */
   #receive(d) {
-    if (d.progress) return this.#onProgress(d.progress);
+    if (d.progress) {
+      try {
+        this.#onProgress?.(d.progress);
+      } catch (e) {
+        this.#close(e);
+      }
+      return;
+    }
     const p = this.#pending.get(d.id);
     if (!p) return;
-    if (d.piece) return p.piece?.(d.piece);
+    if (d.piece) return p.onPiece?.(d.piece);
     this.#pending.delete(d.id);
+    if (this.#pending.size === 0) this.#worker.unref?.(); // Node: a model that rests keeps no program alive
     if (!d.error) return p.resolve(d.value);
-    p.reject(d.error.code === 'ABORT' ? abortError() : new LoquatError(d.error.code, d.error.message));
-    if (d.error.code === 'LQ_E_TRAP') this.#fail('LQ_E_TRAP', 'the engine stopped; load the model again');
+    const e = d.error.code === 'ABORT' ? reasonOf(undefined) : new LoquatError(d.error.code, d.error.message);
+    p.reject(e);
+    if (d.error.code === 'LQ_E_TRAP') this.#close(e);
   }
 
-  /** @param {string} code @param {string} message */
-  #fail(code, message) { this.#close(new LoquatError(code, message)); }
-
-  /** @param {any} reason */
+  /** @param {unknown} reason */
   #close(reason) {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#closed) return;
+    this.#closed = reason;
     this.#worker?.terminate();
     for (const p of this.#pending.values()) p.reject(reason);
     this.#pending.clear();
   }
 }
 
-/** @param {ReadableStream<Piece>} stream */
+/** @param {ReadableStream<Piece>} stream @returns {AsyncGenerator<Piece>} */
 async function* iterate(stream) {
   const reader = stream.getReader();
   try {

@@ -1,8 +1,9 @@
 // @ts-check
 /* The strip on top of a tab that says how its model is doing: arriving, failed, or meant for the other tab.
- * May import: download.mjs, slot.mjs (type), ui.mjs. */
+ * May import: download.mjs, slot.mjs, ui.mjs. */
 
 import { megabytes } from './download.mjs';
+import { memoryOf } from './slot.mjs';
 import { el, notice, sentence } from './ui.mjs';
 
 /** @param {import('./slot.mjs').Progress} p */
@@ -13,7 +14,12 @@ function bytesSentence({ loaded, total }) {
   return `${(loaded / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${unit === 1e9 ? 'GB' : 'MB'}`;
 }
 
-const OTHER = { translate: 'chat', chat: 'translate' };
+/** @param {import('./store.mjs').Source | null} source */
+function needs(source) {
+  const { bytes, exact } = memoryOf(source ?? {});
+  return bytes ? `needs ${exact ? '' : 'over '}${megabytes(bytes)} of memory` : '';
+}
+
 const DOES = { translate: 'translation', chat: 'chat' };
 const TAB = { translate: 'Translate', chat: 'Chat' };
 
@@ -33,14 +39,14 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
       const text = el('span', { role: 'status' });
       const bytes = el('span', { class: 'bytes' });
       const bar = el('progress', { 'aria-label': 'Loading the model' });
-      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, text, bytes,
+      const strip = el('div', { class: 'strip' }, el('div', { class: 'strip-line' }, el('p', {}, text, bytes),
         el('button', { type: 'button', class: 'quiet', text: 'Stop', onclick: () => slot.stop() })), bar);
       live = { strip, text, bytes, bar };
       box.replaceChildren(strip);
     }
     const said = opening ? `Opening ${wanted?.name}` : `Fetching ${wanted?.name}`;
     if (live.text.textContent !== said) live.text.textContent = said;
-    live.bytes.textContent = bytesSentence(progress);
+    live.bytes.textContent = opening ? needs(wanted) : bytesSentence(progress);
     if (progress.total) {
       live.bar.max = progress.total;
       live.bar.value = progress.loaded;
@@ -55,23 +61,33 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
     notice(box, { text: `${wanted?.name}: ${sentence(error)}`, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
   }
 
+  /** @param {import('./store.mjs').Source} source */
+  function halted(source) {
+    const again = source.url.startsWith('file:') ? [] : [{ label: 'Go on', run: () => slot.load(source) }];
+    const text = `${source.name} is not loaded; ${DOES[slot.task]} needs a model.`;
+    notice(box, { kind: 'info', text, actions: [...again, { label: 'Choose another model', run: onChoose }] });
+  }
+
   function unsuited() {
     const info = slot.stray?.model.info ?? {};
     const name = slot.stray?.source.name ?? 'This model';
-    const other = OTHER[slot.task];
+    const other = slot.task === 'chat' ? 'translate' : 'chat';
     const fits = other === 'translate' ? info.tasks?.includes('translate') : info.tasks?.includes('chat') || info.tasks?.includes('generate');
+    const move = fits ? [{ label: `Use it in ${TAB[other]}`, run: onOther }] : [];
     notice(box, {
       kind: 'info',
-      text: fits ? `${name} is made for ${DOES[/** @type {'chat'} */ (other)]}, not for ${DOES[slot.task]}.` : `${name} (${info.architecture ?? 'unknown kind'}) is made for neither translation nor chat.`,
-      actions: [...(fits ? [{ label: `Use it in ${TAB[/** @type {'chat'} */ (other)]}`, run: onOther }] : []), { label: 'Choose another model', run: onChoose }],
+      text: fits ? `${name} is made for ${DOES[other]}, not for ${DOES[slot.task]}.`
+        : `${name} (${info.architecture ?? 'unknown kind'}) is made for neither translation nor chat.`,
+      actions: [...move, { label: 'Choose another model', run: onChoose }],
     });
   }
 
   function show() {
-    if (slot.state === 'busy') return busy();
+    if (slot.state === 'busy' && slot.wanted) return busy();
     live = null;
     if (slot.state === 'failed') failed();
     else if (slot.state === 'unsuited') unsuited();
+    else if (slot.state === 'empty' && slot.halted) halted(slot.halted);
     else notice(box, null);
   }
 

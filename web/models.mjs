@@ -1,8 +1,9 @@
 // @ts-check
 /* The list of models: what the manifest offers, what is on this device, and any other GGUF by file or address.
- * May import: store.mjs, download.mjs, ui.mjs. */
+ * May import: slot.mjs (what memory a model takes), store.mjs, download.mjs, ui.mjs. */
 
 import { megabytes } from './download.mjs';
+import { memoryOf } from './slot.mjs';
 import * as store from './store.mjs';
 import { byId, el, languageName } from './ui.mjs';
 
@@ -15,6 +16,7 @@ import { byId, el, languageName } from './ui.mjs';
  * @property {string} licence
  * @property {string} [sha256]
  * @property {number} [bytes]
+ * @property {number} [memory] bytes that it takes once loaded
  * @property {string} [url] where it can be had when this server does not hold it
  */
 
@@ -22,7 +24,7 @@ import { byId, el, languageName } from './ui.mjs';
 
 const FALLBACK = { file: 'fr-en.gguf', name: 'French ↔ English', task: 'translate', languages: ['fr', 'en'], licence: 'MIT' };
 
-/** @type {Promise<{entries: Entry[], fromCache: boolean}> | null} */
+/** @type {Promise<{entries: Entry[], offline: boolean}> | null} offline: the server did not answer */
 let manifest = null;
 
 export function loadManifest() {
@@ -31,14 +33,14 @@ export function loadManifest() {
 }
 
 async function readManifest() {
+  const response = await fetch('models/manifest.json', { cache: 'no-cache' }).catch(() => null);
+  const offline = !response || response.headers.get('x-loquat-from') === 'cache';
   try {
-    const response = await fetch('models/manifest.json', { cache: 'no-cache' });
-    if (!response.ok) throw new Error(String(response.status));
-    const json = await response.json();
+    const json = await /** @type {Response} */ (response).json();
     const list = Array.isArray(json) ? json : json.models;
-    return { entries: list.map(asEntry), fromCache: response.headers.get('x-loquat-from') === 'cache' };
+    return { entries: list.map(asEntry), offline };
   } catch {
-    return { entries: [FALLBACK], fromCache: false }; /* a host without a manifest still has its default model */
+    return { entries: [FALLBACK], offline }; /* a host without a manifest still has its default model */
   }
 }
 
@@ -51,7 +53,7 @@ function asEntry(m) {
   return {
     file: String(m.file ?? `${m.id ?? m.name}.gguf`), name: String(m.title ?? m.name ?? m.id ?? m.file),
     task: String(m.task ?? m.tasks?.[0] ?? 'chat'), languages: m.languages ?? [], licence: String(m.licence ?? m.license ?? ''),
-    sha256: m.sha256, bytes: m.bytes, url: direct,
+    sha256: m.sha256, bytes: m.bytes, memory: m.memory_bytes, url: direct,
   };
 }
 
@@ -67,7 +69,7 @@ export async function defaultSource() {
  * @returns {store.Source}
  */
 function sourceOf(entry, url = `models/${entry.file}`) {
-  return { url, name: entry.name, sha256: entry.sha256, bytes: entry.bytes };
+  return { url, name: entry.name, sha256: entry.sha256, bytes: entry.bytes, memory: entry.memory };
 }
 
 /**
@@ -88,17 +90,29 @@ async function presenceOf(entry) {
   return { entry, source: here ? local : remote, stored: false, partial, here };
 }
 
-/** @param {string} [task] */
+/** @param {string} [task] absent: whatever they are for */
 export async function presences(task) {
   const { entries } = await loadManifest();
-  return Promise.all(entries.filter((e) => !task || e.task === task).map(presenceOf));
+  const listed = await Promise.all(entries.filter((e) => !task || e.task === task).map(presenceOf));
+  return [...listed, ...await strangers(entries)];
+}
+
+/** Models on this device that the manifest does not name: fetched by address, for either tab. @param {Entry[]} entries */
+async function strangers(entries) {
+  const known = new Set(entries.flatMap((e) => [new URL(`models/${e.file}`, location.href).href, e.url]));
+  return (await store.all()).filter(({ complete, source }) => complete && !known.has(source.url)).map(({ source }) => /** @type {Presence} */ ({
+    entry: { file: '', name: source.name, task: '', languages: [], licence: '', bytes: source.bytes }, source, stored: true, partial: 0, here: false,
+  }));
 }
 
 /** @param {Presence} p */
 function facts({ entry, stored, here, source, partial }) {
   const where = stored ? 'on this device' : here ? 'on this server' : source ? `from ${new URL(source.url).host}` : 'not on this server';
   const size = entry.bytes ? megabytes(entry.bytes) : '';
-  return [size, entry.languages.map(languageName).join(', '), entry.licence, partial ? `${megabytes(partial)} fetched` : where].filter(Boolean).join(' · ');
+  const need = memoryOf(entry);
+  const memory = need.bytes ? `${need.exact ? '' : 'over '}${megabytes(need.bytes)} in memory` : '';
+  const had = partial ? `${megabytes(partial)} of it on this device` : where;
+  return [size, memory, entry.languages.map(languageName).join(', '), entry.licence, had].filter(Boolean).join(' · ');
 }
 
 /**
@@ -108,7 +122,8 @@ function facts({ entry, stored, here, source, partial }) {
 export async function listModels(box, { task, inUse, onChoose }) {
   const found = await presences(task);
   const rows = found.map((p) => row(p, p.entry.name === inUse, onChoose, () => listModels(box, { task, inUse, onChoose })));
-  box.replaceChildren(rows.length ? el('ul', { class: 'models' }, ...rows) : el('p', { class: 'hint', text: 'The list of this server names no model for this.' }));
+  const none = 'The list of this server names no model for this.';
+  box.replaceChildren(rows.length ? el('ul', { class: 'models' }, ...rows) : el('p', { class: 'hint', text: none }));
   return found;
 }
 
@@ -129,7 +144,8 @@ function row(p, inUse, onChoose, refresh) {
     type: 'button', class: 'quiet', text: 'Remove', 'aria-label': `Remove ${about} from this device`,
     onclick: async () => { await store.remove(source); refresh(); },
   }) : null;
-  return el('li', {}, el('div', {}, el('strong', { text: about }), el('span', { class: 'facts', text: facts(p) })), el('div', { class: 'actions' }, remove, act));
+  return el('li', {}, el('div', {}, el('strong', { text: about }), el('span', { class: 'facts', text: facts(p) })),
+    el('div', { class: 'actions' }, remove, act));
 }
 
 /**
@@ -160,7 +176,8 @@ export function modelDialog({ onSource }) {
   /** @type {'translate' | 'chat'} */
   let task = 'chat';
   const problem = byId('models-problem');
-  const choose = (/** @type {store.Source} */ source, /** @type {File | undefined} */ file) => {
+  /** @param {store.Source} source @param {File} [file] */
+  const choose = (source, file) => {
     dialog.close();
     onSource(task, source, file);
   };
@@ -179,7 +196,8 @@ export function modelDialog({ onSource }) {
     try {
       choose(sourceFromAddress(byId('models-url').value));
     } catch (error) {
-      problem.textContent = error instanceof TypeError ? 'This is not an address; it should look like https://example.org/model.gguf.' : /** @type {Error} */ (error).message;
+      problem.textContent = error instanceof TypeError ? 'This is not an address; it should look like https://example.org/model.gguf.'
+        : /** @type {Error} */ (error).message;
     }
   });
   return {

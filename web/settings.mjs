@@ -8,10 +8,12 @@ const FIELDS = /** @type {const} */ ([
   { name: 'do_sample', value: true, help: 'On: some chance in the choice of words. Off: always the likeliest word, the same answer every time.' },
   { name: 'temperature', value: 0.2, min: 0.01, max: 5, step: 'any', help: 'Low keeps to the likely words, high wanders.' },
   { name: 'top_k', value: 50, min: 0, max: 1000, step: 1, help: 'Chooses among this many likeliest pieces; 0 is no limit.' },
-  { name: 'top_p', value: 0.9, min: 0.01, max: 1, step: 'any', help: 'Chooses among the likeliest pieces that together reach this share; 1 is no limit.' },
+  { name: 'top_p', value: 0.9, min: 0.01, max: 1, step: 'any',
+    help: 'Chooses among the likeliest pieces that together reach this share; 1 is no limit.' },
   { name: 'min_p', value: 0, min: 0, max: 1, step: 'any', help: 'Leaves out pieces less likely than this share of the likeliest one.' },
   { name: 'repetition_penalty', value: 1.1, min: 0.5, max: 3, step: 'any', help: 'Above 1, words already used become less likely.' },
-  { name: 'max_new_tokens', value: 512, min: 1, max: 8192, step: 1, help: 'An answer stops after this many pieces, each about three quarters of a word.' },
+  { name: 'max_new_tokens', value: 512, min: 1, max: 8192, step: 1,
+    help: 'An answer stops after this many pieces, each about three quarters of a word.' },
   { name: 'seed', value: '', min: 0, max: 4294967295, step: 1, help: 'The same number gives the same answer again; empty is a new one each time.' },
 ]);
 
@@ -19,10 +21,11 @@ export const DEFAULTS = Object.fromEntries(FIELDS.map((f) => [f.name, f.value]))
 
 /**
  * @param {HTMLElement} box
+ * @param {HTMLElement} reset button that brings the defaults back
  * @param {Record<string, any>} values changed in place
  * @param {() => void} onChange
  */
-export function settingsForm(box, values, onChange) {
+export function settingsForm(box, reset, values, onChange) {
   const inputs = FIELDS.map((field) => {
     const id = `set-${field.name}`;
     const check = typeof field.value === 'boolean';
@@ -36,13 +39,11 @@ export function settingsForm(box, values, onChange) {
       show();
       onChange();
     });
-    box.append(el('div', { class: 'field' }, el('label', { for: id }, el('code', { text: field.name })), input, el('p', { id: `${id}-help`, class: 'hint', text: field.help })));
+    box.append(el('div', { class: 'field' }, el('label', { for: id }, el('code', { text: field.name })), input,
+      el('p', { id: `${id}-help`, class: 'hint', text: field.help })));
     return show;
   });
-  box.append(el('button', {
-    type: 'button', class: 'quiet', text: 'Reset to defaults',
-    onclick: () => { Object.assign(values, DEFAULTS); for (const show of inputs) show(); onChange(); },
-  }));
+  reset.addEventListener('click', () => { Object.assign(values, DEFAULTS); for (const show of inputs) show(); onChange(); });
 }
 
 /**

@@ -47,12 +47,12 @@ async function openStore() {
 
 /** @param {any} m */
 function progressTo(m) {
-  let shown = 0;
-  return (/** @type {{loaded: number, total: number}} */ p) => {
-    const now = performance.now();
-    if (now - shown < 60 && p.loaded !== p.total) return;
-    shown = now;
-    postMessage({ id: m.id, progress: p });
+  let timer = 0;
+  /** @type {any} */ let latest = null;
+  return (/** @type {{loaded: number, total: number}} */ p) => { /* often enough for the eye, and never behind when a download stalls */
+    if (!latest) timer = self.setTimeout(() => { postMessage({ id: m.id, progress: latest }); latest = null; }, 50);
+    latest = p;
+    if (p.loaded === p.total) clearTimeout(timer);
   };
 }
 
@@ -96,7 +96,8 @@ async function intoStore(dir, m, signal) {
     await writeJson(dir, `${m.key}.json`, { complete: true, url: m.url, name: m.name, ...done });
     return { stored: true };
   } catch (error) {
-    const code = /** @type {any} */ (error).code;
+    const { code, name } = /** @type {any} */ (error);
+    if (name === 'QuotaExceededError') throw full(data.getSize());
     if (code === 'HTML' || code === 'NOT_GGUF') data.truncate(0);
     if (code !== 'SHA256' && code !== 'SIZE' && data.getSize()) {
       await writeJson(dir, `${m.key}.json`, { ...sink.meta, url: m.url, name: m.name }).catch(() => {});
@@ -108,11 +109,17 @@ async function intoStore(dir, m, signal) {
   }
 }
 
-/** @param {number} need */
+/** @param {number} at bytes that found room */
+const full = (at) => new DownloadError('QUOTA',
+  `The browser's storage is full after ${megabytes(at)} of this model; free some space, or remove a stored model.`);
+
+/** What the browser says beforehand; some say too much, so that a write can still find no room. @param {number} need */
 async function roomFor(need) {
   const { quota = 0, usage = 0 } = await navigator.storage.estimate();
   if (need > 0 && quota && need > quota - usage) {
-    throw new DownloadError('QUOTA', `This model needs ${megabytes(need)} of storage and the browser has ${megabytes(Math.max(0, quota - usage))} left; free some space, or open the file from your disk.`);
+    const left = megabytes(Math.max(0, quota - usage));
+    throw new DownloadError('QUOTA',
+      `This model needs ${megabytes(need)} of storage and the browser has ${left} left; free some space, or open the file from your disk.`);
   }
 }
 
@@ -158,7 +165,7 @@ async function writeJson(dir, name, value) {
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     handle.truncate(0);
-    handle.write(bytes, { at: 0 });
+    if (handle.write(bytes, { at: 0 }) !== bytes.length) throw new DOMException('full', 'QuotaExceededError');
     handle.flush();
   } finally {
     handle.close();

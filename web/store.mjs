@@ -11,6 +11,7 @@ import { DownloadError } from './download.mjs';
  * @property {string} name shown to people
  * @property {string} [sha256]
  * @property {number} [bytes]
+ * @property {number} [memory] bytes that it takes once loaded
  */
 
 /** @type {Worker | null} */
@@ -33,7 +34,8 @@ function workerOf() {
     else w.reject(new DownloadError(error.code ?? 'STORE', error.message));
   });
   worker.addEventListener('error', () => {
-    for (const w of waiting.values()) w.reject(new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.'));
+    const error = new DownloadError('STORE', 'The part of the page that stores models could not start; reload the page.');
+    for (const w of waiting.values()) w.reject(error);
     waiting.clear();
     worker = null;
   });
@@ -53,7 +55,7 @@ async function directory() {
 async function keyOf(source) {
   if (source.sha256) return source.sha256.toLowerCase();
   let h = 0xcbf29ce484222325n; /* FNV-1a: a file name, not a proof */
-  for (const byte of new TextEncoder().encode(source.url)) h = BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n);
+  for (const byte of new TextEncoder().encode(new URL(source.url, location.href).href)) h = BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n);
   return `url-${h.toString(16)}`;
 }
 
@@ -109,22 +111,32 @@ export async function remove(source) {
 }
 
 /**
+ * Every model that is here, wholly or in part.
+ * @returns {Promise<{key: string, source: Source, complete: boolean}[]>}
+ */
+export async function all() {
+  const dir = await directory();
+  const found = [];
+  for await (const name of dir ? /** @type {any} */ (dir).keys() : []) {
+    if (!name.endsWith('.json')) continue;
+    const key = name.slice(0, -5);
+    try {
+      const record = JSON.parse(await (await (await /** @type {any} */ (dir).getFileHandle(name)).getFile()).text());
+      const sha256 = key.startsWith('url-') ? undefined : key;
+      found.push({ key, source: { url: record.url, name: record.name, bytes: record.bytes, sha256 }, complete: Boolean(record.complete) });
+    } catch { /* being written in another tab */ }
+  }
+  return found;
+}
+
+/**
  * Removes versions of a model that its manifest no longer names.
  * @param {Source} current
  */
 export async function forgetOlder(current) {
-  const dir = await directory();
-  if (!dir) return;
   const key = await keyOf(current);
-  for await (const name of /** @type {any} */ (dir).keys()) {
-    if (!name.endsWith('.json') || name.startsWith(key)) continue;
-    try {
-      const record = JSON.parse(await (await (await dir.getFileHandle(name)).getFile()).text());
-      const old = name.slice(0, -5);
-      if (record.url !== new URL(current.url, location.href).href) continue;
-      await dir.removeEntry(name);
-      await dir.removeEntry(`${old}.gguf`);
-    } catch { /* busy in another tab: the next visit tries again */ }
+  for (const older of await all()) {
+    if (older.key !== key && older.source.url === new URL(current.url, location.href).href) await remove(older.source);
   }
 }
 

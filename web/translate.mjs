@@ -2,7 +2,9 @@
 /* The Translate tab. May import: loadstrip.mjs, ui.mjs. */
 
 import { loadStrip } from './loadstrip.mjs';
-import { autoGrow, byId, copyButton, count, el, GrowingText, isAbort, languageName, Meter, notice, remembered, sentence, setLanguage } from './ui.mjs';
+import {
+  autoGrow, byId, copyButton, count, el, GrowingText, isAbort, languageName, Meter, notice, remembered, sentence, setLanguage,
+} from './ui.mjs';
 
 /** Above this a person is told that a long text takes a while. */
 const LONG = 2000;
@@ -109,7 +111,9 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
       return;
     }
     if (source.value.length > LIMIT) {
-      notice(problem, { text: `This text has ${count(source.value.length)} characters and the page takes ${count(LIMIT)} at once; translate it in parts.` });
+      const size = count(source.value.length);
+      notice(problem, { text: `This text has ${size} characters and the page takes ${count(LIMIT)} at once; translate it in parts.` });
+      problem.scrollIntoView({ block: 'nearest' });
       return;
     }
     startedAt = performance.now();
@@ -139,29 +143,34 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     const growing = new GrowingText(target);
     status.textContent = 'Translating';
     let before = -1;
-    try {
-      for await (const piece of slot.model.translate(text, { from: src, to: dst, signal: abort.signal })) {
-        if (abort.signal.aborted) break;
-        if (before >= 0 && piece.sentence !== before) growing.settle();
-        before = piece.sentence ?? 0;
-        growing.push(piece.text, false);
-        meter.tick(piece.tokenId);
-        showProgress(piece.sentence ?? 0, piece.nSentences ?? 1);
-      }
-      finished(abort.signal.aborted ? 'Stopped' : '', meter);
-    } catch (error) {
-      if (isAbort(error)) finished('Stopped', meter);
-      else failed(error, text, src, dst);
-    } finally {
+    /** At the end, or at once when a person stops it: the engine needs a moment more. @param {string} word @param {unknown} error */
+    const over = (word, error) => {
+      if (running !== abort) return;
+      running = null;
       growing.finish();
       output = growing.text;
       if (!output) showOutput('', dst);
       copy.hidden = !output;
-      if (running === abort) {
-        running = null;
-        showRunning(false);
-      }
+      showRunning(false);
+      finished(word, meter);
+      if (error) failed(error, text, src, dst);
       keep();
+    };
+    abort.signal.addEventListener('abort', () => over('Stopped', null));
+    try {
+      await slot.use(async (model) => {
+        for await (const piece of model.translate(text, { from: src, to: dst, signal: abort.signal })) {
+          if (abort.signal.aborted) break;
+          if (before >= 0 && piece.sentence !== before) growing.settle();
+          before = piece.sentence ?? 0;
+          growing.push(piece.text, false);
+          meter.tick(piece.tokenId);
+          showProgress(piece.sentence ?? 0, piece.nSentences ?? 1);
+        }
+      });
+      over('', null);
+    } catch (error) {
+      over('', isAbort(error) ? null : error);
     }
   }
 
@@ -172,12 +181,14 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     bar.max = total;
     bar.value = at;
     const said = `Sentence ${Math.min(at + 1, total)} of ${total}`;
+    status.setAttribute('aria-live', 'off'); /* the sentences themselves are read out, not their numbers */
     if (status.textContent !== said) status.textContent = said;
   }
 
   /** @param {string} word @param {Meter} meter */
   function finished(word, meter) {
-    status.textContent = word || `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+    status.setAttribute('aria-live', 'polite');
+    status.textContent = word || `Done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
     onSpeed(meter.rate);
   }
 
@@ -185,8 +196,9 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   function failed(error, text, src, dst) {
     status.textContent = '';
     const retry = async () => {
+      startedAt = performance.now();
       showRunning(true);
-      if (slot.model?.disposed || /** @type {any} */ (error)?.fatal) await slot.reload();
+      await slot.revive(error);
       if (slot.model) run(text, src, dst);
       else showRunning(false);
     };
@@ -205,7 +217,13 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   byId('swap').addEventListener('click', swap);
   from.addEventListener('change', () => keepApart(from, to, memory.value.from));
   to.addEventListener('change', () => keepApart(to, from, memory.value.to));
-  source.addEventListener('input', () => { showHint(); keep(); if (status.textContent && !running) status.textContent = ''; });
+  source.addEventListener('input', () => {
+    showHint();
+    keep();
+    if (running) return;
+    status.textContent = '';
+    notice(problem, null);
+  });
   byId('source-clear').addEventListener('click', () => {
     source.value = '';
     source.dispatchEvent(new Event('input'));
@@ -221,9 +239,7 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   autoGrow(source);
   showHint();
   loadStrip(byId('translate-load'), slot, { onOther, onChoose });
-  byId('translate-model').addEventListener('click', onChoose);
   slot.addEventListener('change', () => {
-    byId('translate-model').textContent = slot.source?.name ?? 'Choose a model';
     if (slot.state === 'busy') return;
     if (slot.info) fillPickers(slot.info.languages ?? []);
     if (!pending) return;

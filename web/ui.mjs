@@ -99,7 +99,8 @@ export class GrowingText {
   push(piece, sentenceEnded) {
     this.text += piece;
     this.tail.append(piece);
-    if (sentenceEnded === undefined) sentenceEnded = /([.!?…。！？][\s"'”»)]|\n)\s*$/.test(this.tail.textContent) && this.tail.textContent.length > 20;
+    const tail = this.tail.textContent;
+    sentenceEnded ??= tail.length > 20 && /([.!?…。！？][\s"'”»)]|\n)\s*$/.test(tail);
     if (sentenceEnded) this.settle();
   }
 
@@ -202,6 +203,8 @@ export const isAbort = (error) => /** @type {any} */ (error)?.name === 'AbortErr
 
 /** @param {unknown} error */
 export function sentence(error) {
-  const text = String(/** @type {any} */ (error)?.message || error || 'Something failed without saying what.');
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const { message, code } = /** @type {any} */ (error ?? {});
+  const text = String(message || error || 'Something failed without saying what.');
+  const whole = /[.!?]$/.test(text) ? text : `${text}.`;
+  return /^LQ_/.test(code) ? whole[0].toUpperCase() + whole.slice(1) : whole; /* other sentences may begin with the name of a host */
 }

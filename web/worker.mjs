@@ -1,146 +1,300 @@
 // @ts-check
-/* The engine's worker, in a browser or in Node: owns the wasm module, streams the model into it, runs one request at a time. */
+/* The engine's worker, in a browser or in Node: owns the wasm instance, streams the model into it, runs one request at a time.
+ * Messages in: {id, op, ...} and, for a running stream, {op: 'more' | 'cancel', target}. Out: {id, value | error}, {id, piece}, {progress}.
+ * May import: wasm.mjs, source.mjs. */
 
-const node = typeof process !== 'undefined' && !!process.versions?.node && typeof WorkerGlobalScope === 'undefined';
+import { open } from './source.mjs';
+import { EngineError, inNode, isolated, start } from './wasm.mjs';
+
+const node = inNode && !('WorkerGlobalScope' in globalThis);
 /** @type {any} */
 const port = node ? (await import('node:worker_threads')).parentPort : self;
-const post = (/** @type {any} */ m) => port.postMessage(m);
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const post = (/** @type {any} */ m, /** @type {any[]} */ transfer = []) => port.postMessage(m, transfer);
 
-/** @type {any} */ let lib;
-let handle = 0;
-let names = /** @type {Record<number, string>} */ ({});
-const cancelled = new Set();
+/** @typedef {{nCtx: number, nSrc: number, nSeq: number, nBatch: number}} SessionParams */
 
-class EngineError extends Error {
-  /** @param {string} code @param {string} message */
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
+/** @type {import('./wasm.mjs').Wasm} */ let wasm;
+
+/* A server that does not say how long the model is: the bytes wait outside the module's memory until their number is known. */
+const UNKNOWN_LIMIT = 2 ** 30;
+const megabytes = (/** @type {number} */ n) => `${(n / 1e6).toFixed(n < 1e7 ? 1 : 0)} MB`;
+
+/** @param {import('./source.mjs').Opened} from */
+function progressOf(from) {
+  let told = -Infinity;
+  return (/** @type {number} */ loaded) => {
+    if (loaded < from.size && loaded - told < Math.max(from.size / 200, 1 << 18)) return;
+    told = loaded;
+    post({ progress: { status: 'progress', loaded, total: from.size } });
+  };
 }
 
-/** @param {number} at NUL-terminated */
-function text(at) {
-  const heap = lib.HEAPU8;
-  let end = at >>> 0;
-  while (heap[end]) end++;
-  return decoder.decode(heap.slice(at >>> 0, end));
+/** @param {number} size @param {string} name */
+function room(size, name) {
+  const at = wasm.alloc(size);
+  if (!at)
+    throw new EngineError('LQ_E_NOMEM', `not enough memory: ${name} needs ${megabytes(size)} for its weights alone, which the browser does not give`);
+  return at;
 }
 
-const result = () => decoder.decode(lib.HEAPU8.slice(lib._lqw_out(handle) >>> 0, (lib._lqw_out(handle) >>> 0) + lib._lqw_out_bytes(handle)));
-
-/** @param {number} status */
-function check(status) {
-  if (status > 1) throw new EngineError((names[status] ??= text(lib._lqw_status_name(status))), text(lib._lqw_message(handle)));
-  return status;
+/** Refuses what cannot be a model at its first bytes; C says what it looks like. @param {Uint8Array} head */
+function refuseOther(head) {
+  if (head.length === 0) throw new EngineError('LQ_E_FORMAT', 'the model is empty: there are no bytes in it');
+  if (head[0] === 71 && head[1] === 71 && head[2] === 85 && head[3] === 70) return; // "GGUF"
+  wasm.withTexts([head, ''], (at, n, none) => wasm.call('lqw_open', wasm.handle, at, n, 1, none));
 }
 
-/** Calls fn with each text as a NUL-terminated copy in wasm memory. @param {string[]} texts @param {(...at: number[]) => number} fn */
-function withTexts(texts, fn) {
-  const bytes = texts.map((t) => encoder.encode(t));
-  const at = bytes.map((b) => {
-    const p = lib._lqw_alloc(b.length + 1) >>> 0;
-    if (!p) throw new EngineError('LQ_E_NOMEM', `not enough memory for a text of ${b.length} bytes`);
-    lib.HEAPU8.set(b, p);
-    lib.HEAPU8[p + b.length] = 0;
-    return p;
-  });
-  try {
-    return fn(...at.flatMap((p, i) => [p, bytes[i].length]));
-  } finally {
-    for (const p of at) lib._lqw_free(p);
-  }
-}
-
-/** @param {any} source URL text, Blob or ArrayBuffer */
-async function open(source) {
-  if (source instanceof ArrayBuffer) return { size: source.byteLength, chunks: [new Uint8Array(source)] };
-  if (source instanceof Blob) return { size: source.size, chunks: source.stream() };
-  if (node && source.startsWith('file:')) {
-    const { openAsBlob } = await import('node:fs');
-    const blob = await (async () => openAsBlob(new URL(source)))().catch(() => { throw new EngineError('LQ_E_IO', `the file ${source} cannot be read`); });
-    return { size: blob.size, chunks: blob.stream() };
-  }
-  const res = await fetch(source).catch((e) => { throw new EngineError('LQ_E_NETWORK', `the download of ${source} failed: ${e.message}`); });
-  if (!res.ok || !res.body) throw new EngineError('LQ_E_NETWORK', `the server answered ${res.status} for ${source}`);
-  const size = Number(res.headers.get('content-length')) || 0;
-  if (size) return { size, chunks: res.body };
-  const whole = await res.arrayBuffer(); // a server that does not say how long it is
-  return { size: whole.byteLength, chunks: [new Uint8Array(whole)] };
-}
-
-/** Streams the model once into its final place. @param {any} source @param {number} nCtx */
-async function load(source, nCtx) {
-  const { default: create } = await import('./loquat.mjs');
-  lib = await create();
-  handle = lib._lqw_new();
-  const { size, chunks } = await open(source);
-  if (!size) throw new EngineError('LQ_E_FORMAT', 'the model is empty: there are no bytes in it');
-  const at = lib._lqw_alloc(size) >>> 0;
-  if (!at) throw new EngineError('LQ_E_NOMEM', `not enough memory: the model needs ${(size / 1e6).toFixed(0)} MB`);
-  let loaded = 0;
+/** The chunks, the first of them long enough to be judged, and judged. @param {AsyncGenerator<Uint8Array>} chunks */
+async function* judged(chunks) {
+  let head = new Uint8Array(0);
+  let good = false;
   for await (const chunk of chunks) {
-    if (loaded + chunk.length > size) throw new EngineError('LQ_E_NETWORK', 'the download is longer than the server said');
-    lib.HEAPU8.set(chunk, at + loaded);
-    loaded += chunk.length;
-    post({ progress: { status: 'progress', loaded, total: size } });
+    if (good) {
+      yield chunk;
+      continue;
+    }
+    const both = new Uint8Array(head.length + chunk.length);
+    both.set(head);
+    both.set(chunk, head.length);
+    head = both;
+    if (head.length < 64) continue;
+    refuseOther(head.subarray(0, 512));
+    good = true;
+    yield head;
   }
-  if (loaded < size) throw new EngineError('LQ_E_NETWORK', `the download ended after ${loaded} of ${size} bytes`);
-  check(lib._lqw_open(handle, at, size, nCtx));
-  return JSON.parse(result());
+  if (good) return;
+  refuseOther(head);
+  yield head;
 }
 
-/** One macrotask, so that a cancel message can come in. */
-const breathe = () => new Promise((done) => {
-  const c = new MessageChannel();
-  c.port1.onmessage = () => { c.port1.close(); done(undefined); };
-  c.port2.postMessage(0);
-});
+/** @param {SessionParams} p */
+const numbers = (p) => [p.nCtx, p.nSrc, p.nSeq, p.nBatch];
+
+const FIRST_LOOK = 1 << 16;
+const LAST_LOOK = 1 << 26;
+
+/**
+ * What loading will take, once the head of the file is there; null before.
+ * @param {number} at @param {number} n @param {number} size @param {SessionParams} session @returns {{weights: number, session: number} | null}
+ */
+function planOf(at, n, size, session) {
+  return wasm.call('lqw_plan', wasm.handle, at, n, size, ...numbers(session)) === 0 ? wasm.json() : null;
+}
+
+/**
+ * Refuses a model that will not fit as soon as its head says so, not after the download.
+ * @param {import('./source.mjs').Opened} from @param {SessionParams} session
+ */
+function memoryCheck(from, session) {
+  let next = FIRST_LOOK;
+  return (/** @type {number} */ at, /** @type {number} */ loaded) => {
+    if (loaded < next && loaded < from.size) return;
+    const plan = planOf(at, loaded, from.size, session);
+    next = plan || loaded > LAST_LOOK ? Infinity : loaded * 1.25;
+    if (!plan) return;
+    const reserved = wasm.alloc(plan.session);
+    if (reserved) return wasm.call('lqw_free', reserved);
+    throw new EngineError('LQ_E_NOMEM', `not enough memory: ${from.name} needs ${megabytes(plan.weights)} for its weights and `
+      + `${megabytes(plan.session)} to work with, which the browser does not give; a smaller context (nCtx) needs less`);
+  };
+}
+
+/** Into its final place, each byte copied once. @param {import('./source.mjs').Opened} from @param {SessionParams} session */
+async function receiveKnown(from, session) {
+  const progress = progressOf(from);
+  const fits = memoryCheck(from, session);
+  let at = 0;
+  let loaded = 0;
+  for await (const chunk of judged(from.chunks)) {
+    at ||= room(from.size, from.name);
+    if (loaded + chunk.length > from.size)
+      throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} is longer than the server said (${from.size} bytes)`);
+    wasm.bytes.set(chunk, at + loaded);
+    loaded += chunk.length;
+    progress(loaded);
+    fits(at, loaded);
+  }
+  if (loaded < from.size) throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} ended after ${loaded} of ${from.size} bytes`);
+  return { at, size: loaded };
+}
+
+/** Collected first, then moved piece by piece. @param {import('./source.mjs').Opened} from */
+async function receiveUnknown(from) {
+  const progress = progressOf(from);
+  const parts = [];
+  let size = 0;
+  for await (const chunk of judged(from.chunks)) {
+    size += chunk.length;
+    if (size > UNKNOWN_LIMIT)
+      throw new EngineError('LQ_E_NOMEM', `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
+    parts.push(chunk.slice());
+    progress(size);
+  }
+  const at = room(size, from.name);
+  let moved = 0;
+  for (let part = parts.shift(); part; part = parts.shift()) {
+    wasm.bytes.set(part, at + moved);
+    moved += part.length;
+  }
+  return { at, size };
+}
+
+/** @param {{source: any, threads: number, build: string, kernels: string, session: SessionParams}} m */
+async function load({ source, threads, build, kernels, session }) {
+  const opening = open(source);
+  opening.catch(() => {}); // the module's failure may come first
+  const started = await start(threads, build);
+  wasm = started.wasm;
+  const from = await opening;
+  const { at, size } = from.size ? await receiveKnown(from, session) : await receiveUnknown(from);
+  wasm.withTexts([kernels], (name) => wasm.call('lqw_open', wasm.handle, at, size, started.threads, name));
+  const params = numbers(session);
+  wasm.check(wasm.call('lqw_session_bytes', wasm.handle, ...params));
+  const bytes = wasm.json();
+  wasm.check(wasm.call('lqw_session', wasm.handle, ...params));
+  wasm.check(wasm.call('lqw_info', wasm.handle, 0, session.nCtx));
+  const info = wasm.json();
+  info.memory.session.bytes = bytes;
+  post({ progress: { status: 'ready', loaded: size, total: size } });
+  return { ...info, version: wasm.abi.version, build: started.build, buildNote: started.note, isolated: isolated() };
+}
+
+/** What a model will take, from its head alone. @param {{source: any, size: number, session: SessionParams}} m */
+async function estimate({ source, size, session }) {
+  wasm = (await start(1, '')).wasm;
+  const from = await open(source);
+  const whole = size || from.size;
+  if (!whole) throw new EngineError('LQ_E_NETWORK', `the server does not say how long ${from.name} is`);
+  let head = new Uint8Array(0);
+  for await (const chunk of judged(from.chunks)) {
+    const both = new Uint8Array(head.length + chunk.length);
+    both.set(head);
+    both.set(chunk, head.length);
+    head = both;
+    if (head.length < FIRST_LOOK && head.length < from.size) continue;
+    if (head.length > LAST_LOOK) break;
+    let plan = null;
+    try {
+      wasm.withTexts([head], (p, n) => wasm.call('lqw_plan', wasm.handle, p, n, whole, ...numbers(session)));
+      plan = wasm.json();
+    } catch (e) {
+      if (head.length >= from.size || /** @type {any} */ (e).code !== 'LQ_E_FORMAT') throw e; // else the head may just be too short
+    }
+    if (plan) return { ...plan, total: plan.weights + plan.session };
+  }
+  throw new EngineError('LQ_E_FORMAT', `the head of ${from.name} is longer than ${megabytes(LAST_LOOK)}`);
+}
+
+/* Streams: each has credit, the pieces its reader has room for; without any its work stands still. One runs, the others wait in order. */
+const streams = /** @type {Map<number, {credit: number, cancelled: boolean, wake: () => void}>} */ (new Map());
+
+/** One macrotask, so that a message can come in. */
+const breathe = node ? () => new Promise((done) => { setImmediate(done); }) : (() => {
+  const { port1, port2 } = new MessageChannel();
+  return () => new Promise((done) => {
+    port1.onmessage = done;
+    port2.postMessage(0);
+  });
+})();
+
+/** @param {number[]} ids */
+const idBytes = (ids) => new Uint8Array(Int32Array.from(ids).buffer);
+
+/** @param {any} r */
+function begin(r) {
+  const input = r.mode === 'ids' ? idBytes(r.input) : r.input;
+  wasm.withTexts([input, r.from, r.to, r.options], (p, n, from, _f, to, _t, options, nOptions) =>
+    wasm.call('lqw_begin', wasm.handle, wasm.abi.mode.indexOf(r.mode), p, n, from, to, options, nOptions));
+}
 
 /** @param {number} id @param {any} r */
 async function stream(id, r) {
-  check(withTexts([r.text, r.from ?? '', r.to ?? '', JSON.stringify(r.options)], (p, n, from, _f, to, _t, options) =>
-    lib._lqw_begin(handle, r.mode, p, n, from, to, options)));
-  for (;;) {
-    await breathe();
-    if (cancelled.delete(id)) {
-      lib._lqw_end(handle);
-      throw new EngineError('ABORT', 'stopped');
+  const state = streams.get(id);
+  if (!state) return;
+  try {
+    if (!state.cancelled) begin(r);
+    for (;;) {
+      await breathe();
+      while (!state.cancelled && state.credit <= 0) await new Promise((go) => { state.wake = () => go(undefined); });
+      if (state.cancelled) throw new EngineError('ABORT', 'stopped');
+      if (!wasm.check(wasm.call('lqw_next', wasm.handle))) return;
+      state.credit--;
+      post({ id, piece: wasm.json() });
     }
-    if (check(lib._lqw_next(handle)) === 1) return null;
-    post({ id, piece: JSON.parse(result()) });
+  } catch (e) {
+    if (/** @type {any} */ (e).code === 'ABORT') wasm.call('lqw_end', wasm.handle);
+    throw e;
+  } finally {
+    streams.delete(id);
   }
 }
 
-/** @param {any} m */
-async function run(m) {
-  switch (m.op) {
-    case 'load': return load(m.source, m.nCtx);
-    case 'tokenize': check(withTexts([m.text], (p, n) => lib._lqw_tokenize(handle, p, n, m.special ? 1 : 0))); return JSON.parse(result());
-    case 'detokenize': {
-      const p = lib._lqw_alloc(4 * m.ids.length + 4) >>> 0;
-      lib.HEAPU8.set(new Uint8Array(Int32Array.from(m.ids).buffer), p);
-      const status = lib._lqw_detokenize(handle, p, m.ids.length);
-      lib._lqw_free(p);
-      check(status);
-      return result();
-    }
-    default: return stream(m.id, m.request);
-  }
+/** Answers at once, also between two steps of a stream: none of these touches what the session is doing. @type {Record<string, (m: any) => any>} */
+const queries = {
+  tokenize(m) {
+    wasm.withTexts([m.text], (p, n) => wasm.call('lqw_tokenize', wasm.handle, p, n, m.special ? 1 : 0, m.parse ? 1 : 0));
+    return wasm.json();
+  },
+  detokenize(m) {
+    wasm.withTexts([idBytes(m.ids)], (p) => wasm.call('lqw_detokenize', wasm.handle, p, m.ids.length, m.special ? 1 : 0));
+    return wasm.out();
+  },
+  chatText(m) {
+    wasm.withTexts([m.text], (p, n) => wasm.call('lqw_chat_text', wasm.handle, p, n, 1));
+    return wasm.out();
+  },
+  options() {
+    wasm.check(wasm.call('lqw_options', wasm.handle));
+    return wasm.json();
+  },
+  counters() {
+    wasm.check(wasm.call('lqw_counters', wasm.handle));
+    return wasm.json();
+  },
+  metadata() {
+    wasm.check(wasm.call('lqw_info', wasm.handle, 1, 0));
+    return wasm.json();
+  },
+};
+
+/** What uses the session, in the order asked for. @type {Record<string, (m: any) => any>} */
+const jobs = {
+  load,
+  estimate,
+  stream: (m) => stream(m.id, m.request),
+  logits(m) {
+    wasm.withTexts([idBytes(m.ids), idBytes(m.decoderIds)], (p, _n, d) =>
+      wasm.call('lqw_logits', wasm.handle, p, m.ids.length, m.decoderIds.length ? d : 0, m.decoderIds.length));
+    return new Float32Array(wasm.outBytes().buffer);
+  },
+};
+
+/** @param {number} id @param {any} e */
+function fail(id, e) {
+  const known = e instanceof EngineError;
+  post({ id, error: { code: known ? e.code : 'LQ_E_ENGINE', message: known ? e.message : `the engine failed: ${e?.message ?? e}` } });
 }
 
 let queue = Promise.resolve();
+
 /** @param {any} m */
 function onMessage(m) {
-  if (m.op === 'cancel') {
-    cancelled.add(m.target);
-    return;
+  const state = streams.get(m.target);
+  if (m.op === 'more' || m.op === 'cancel') {
+    if (!state) return; // it has ended meanwhile
+    if (m.op === 'more') state.credit += m.n;
+    else state.cancelled = true;
+    state.wake();
+  } else if (Object.hasOwn(queries, m.op)) {
+    try {
+      post({ id: m.id, value: queries[m.op](m) });
+    } catch (e) {
+      fail(m.id, e);
+    }
+  } else {
+    if (m.op === 'stream') streams.set(m.id, { credit: m.credit, cancelled: false, wake: () => {} });
+    queue = queue.then(() => jobs[m.op](m)).then((value) => post({ id: m.id, value }), (e) => fail(m.id, e));
   }
-  queue = queue.then(() => run(m)).then(
-    (value) => { cancelled.delete(m.id); post({ id: m.id, value }); },
-    (e) => post({ id: m.id, error: { code: e.code ?? (e instanceof WebAssembly.RuntimeError ? 'LQ_E_TRAP' : 'LQ_E_ENGINE'), message: e.message } }));
 }
 if (node) port.on('message', onMessage);
 else port.onmessage = (/** @type {MessageEvent} */ e) => onMessage(e.data);

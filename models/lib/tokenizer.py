@@ -5,17 +5,19 @@ SentencePiece files are one protobuf message (sentencepiece_model.proto); the fe
 
 import re
 import struct
+import unicodedata
 from dataclasses import dataclass, field
 
 from .checkpoint import read_json
 from .errors import ConvertError
 
+UNK_SURFACE = " \u2047 ".encode()
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 
 @dataclass
 class Vocab:
-    """Tokens with kinds and, for unigram models, scores; `keys` are the other tokenizer.ggml.* keys."""
+    """Tokens with kinds and, for unigram models, scores; `keys` are the other tokenizer.ggml.* keys and whole loquat.tokenizer.* ones."""
 
     model: str
     tokens: list
@@ -100,7 +102,7 @@ def signed(value):
 def sentencepiece_vocab(path):
     """ModelProto: pieces = 1 {piece = 1, score = 2, type = 3}, trainer_spec = 2, normalizer_spec = 3."""
     vocab = Vocab("t5", [], [], scores=[])
-    trainer, normalizer = {}, {}
+    trainer, normalizer, denormalizer = {}, {}, {}
     for number, value in protobuf_fields(path.read_bytes(), path):
         if number == 1:
             piece = dict(protobuf_fields(value, path))
@@ -111,9 +113,15 @@ def sentencepiece_vocab(path):
             trainer = dict(protobuf_fields(value, path))
         elif number == 3:
             normalizer = dict(protobuf_fields(value, path))
+        elif number == 5:
+            denormalizer = dict(protobuf_fields(value, path))
     if trainer.get(3, 1) != 1:
         kind = {2: "BPE", 3: "word", 4: "character"}.get(trainer[3], "unknown")
         raise ConvertError(f"{path} is a SentencePiece {kind} model; unigram is supported (--no-tokenizer converts for ids only)")
+    if denormalizer.get(2):
+        raise ConvertError(f"{path} changes text after decoding (denormalizer_spec), which is not supported")
+    if trainer.get(44, UNK_SURFACE) != UNK_SURFACE:
+        raise ConvertError(f"{path} writes unknown tokens as {trainer[44].decode('utf-8', 'replace')!r} (unk_surface); only ' \u2047 ' is supported")
     ids = {"unknown_token_id": trainer.get(40, 0), "bos_token_id": trainer.get(41, 1), "eos_token_id": trainer.get(42, 2),
            "padding_token_id": trainer.get(43, (1 << 64) - 1)}
     vocab.keys = {key: signed(v) for key, v in ids.items() if signed(v) >= 0}
@@ -121,6 +129,10 @@ def sentencepiece_vocab(path):
                    "add_bos_token": False, "add_eos_token": True}
     if normalizer.get(2):
         vocab.keys["precompiled_charsmap"] = normalizer[2]
+    if not normalizer.get(5, 1):
+        vocab.keys["escape_whitespaces"] = False
+    if trainer.get(24):
+        vocab.keys["treat_whitespace_as_suffix"] = True
     return vocab
 
 
@@ -147,29 +159,85 @@ def pre_tokenizer(spec):
                        "SmolLM, Llama 3 and Qwen 2 (--no-tokenizer converts for ids only)")
 
 
-def bpe_vocab(folder):
-    data = read_json(folder, "tokenizer.json")
+def uses_nfc(spec):
+    """Whether tokenizer.json's normalizer is NFC; none is the other that is known."""
+    steps = (spec or {}).get("normalizers", [spec] if spec else [])
+    kinds = [s.get("type") for s in steps]
+    if any(kind != "NFC" for kind in kinds):
+        raise ConvertError(f"the normalizer {' + '.join(map(str, kinds))} of tokenizer.json is not supported; NFC and none are "
+                           "(--no-tokenizer converts for ids only)")
+    return bool(kinds)
+
+
+def check_bpe(data):
+    """Refuses, by name, what byte-level BPE as the engine has it cannot express."""
     model = data.get("model", {})
     kind = model.get("type") or "BPE"
     if kind != "BPE" or model.get("byte_fallback"):
         raise ConvertError(f"tokenizer.json holds a {kind} model; supported are byte-level BPE there and SentencePiece unigram in "
                            "spiece.model (--no-tokenizer converts for ids only)")
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(name):
+            raise ConvertError(f"the BPE model of tokenizer.json has {name} = {model[name]!r}, which is not supported")
+    if model.get("unk_token") and not all(c in model.get("vocab", {}) for c in byte_alphabet()):
+        raise ConvertError(f"the BPE model of tokenizer.json lacks bytes and writes them as unk_token = {model['unk_token']!r}, "
+                           "which is not supported")
+    decoder = (data.get("decoder") or {}).get("type")
+    if decoder not in (None, "ByteLevel"):
+        raise ConvertError(f"the decoder {decoder} of tokenizer.json is not supported; ByteLevel is")
+    for token in data.get("added_tokens", []):
+        if token.get("single_word"):
+            raise ConvertError(f"the added token {token['content']!r} of tokenizer.json is single_word, which is not supported")
+
+
+def byte_alphabet():
+    """GPT-2's printable stand-ins of the 256 bytes."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(c) for c in plain] + [chr(256 + i) for i in range(256 - len(plain))]
+
+
+def added_flags(tokens):
+    """Keys for what GGUF cannot say of added tokens: ids that take the white space beside them, or match the normalised text."""
+    keys = {}
+    for flag in ("lstrip", "rstrip", "normalized"):
+        ids = [token["id"] for token in tokens if token.get(flag)]
+        if ids:
+            keys[f"loquat.tokenizer.{flag}"] = ids
+    return keys
+
+
+def bpe_vocab(folder):
+    data = read_json(folder, "tokenizer.json")
+    check_bpe(data)
+    model, added = data.get("model", {}), data.get("added_tokens", [])
     vocab = Vocab("gpt2", [], [])
-    vocab.keys["pre"] = pre_tokenizer(data.get("pre_tokenizer"))
+    vocab.keys["pre"] = pre = pre_tokenizer(data.get("pre_tokenizer"))
     for text, i in sorted(model.get("vocab", {}).items(), key=lambda entry: entry[1]):
         vocab.put(i, text, NORMAL)
-    for token in data.get("added_tokens", []):
-        vocab.put(token["id"], token["content"], CONTROL if token.get("special") else USER)
+    nfc = uses_nfc(data.get("normalizer"))
+    for token in added:
+        text = unicodedata.normalize("NFC", token["content"]) if nfc and token.get("normalized") else token["content"]
+        vocab.put(token["id"], text, CONTROL if token.get("special") else USER)
     vocab.merges = [m if isinstance(m, str) else " ".join(m) for m in model.get("merges", [])]
-    vocab.keys |= {"add_space_prefix": False, **template_ends(data.get("post_processor"))}
+    vocab.keys |= {"add_space_prefix": False, **template_ends(data.get("post_processor"))} | added_flags(added)
+    # What the name of the pre-tokeniser already says is not written.
+    if nfc != (pre == "qwen2"):
+        vocab.keys["loquat.tokenizer.nfc"] = nfc
+    if (ignore := bool(model.get("ignore_merges"))) != (pre == "llama-bpe"):
+        vocab.keys["loquat.tokenizer.ignore_merges"] = ignore
     return vocab
 
 
 def template_ends(processor):
     """add_bos_token and add_eos_token as the post-processor's template for one text has them."""
-    steps = (processor or {}).get("processors", [processor or {}])
+    steps = (processor or {}).get("processors", [processor] if processor else [])
+    for step in steps:
+        if step.get("type") not in ("TemplateProcessing", "ByteLevel"):
+            raise ConvertError(f"the post_processor {step.get('type')} of tokenizer.json is not supported; TemplateProcessing and ByteLevel are")
     single = next((s["single"] for s in steps if s.get("type") == "TemplateProcessing"), [])
     special = ["SpecialToken" in item for item in single]
+    if special not in ([], [False], [True, False], [False, True], [True, False, True]):
+        raise ConvertError("the post_processor of tokenizer.json puts more than one token before or after a text, which is not supported")
     return {"add_bos_token": bool(special) and special[0], "add_eos_token": len(special) > 1 and special[-1]}
 
 

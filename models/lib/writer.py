@@ -56,7 +56,7 @@ def add_value(writer, key, value):
 def add_vocab(writer, vocab):
     writer.add_tokenizer_model(vocab.model)
     for key, value in vocab.keys.items():
-        add_value(writer, f"tokenizer.ggml.{key}", value)
+        add_value(writer, key if key.startswith("loquat.") else f"tokenizer.ggml.{key}", value)
     add_value(writer, "tokenizer.ggml.tokens", vocab.tokens)
     add_value(writer, "tokenizer.ggml.token_type", vocab.types)
     if vocab.scores:

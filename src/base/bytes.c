@@ -18,6 +18,22 @@ bool lq_str_eqz(lq_str a, const char *z) {
   return lq_str_eq(a, (lq_str){z, strlen(z)});
 }
 
+size_t lq_str_distance(lq_str a, const char *z) {
+  size_t row[64], n = strlen(z);
+  if (a.n >= 64 || n >= 64) return SIZE_MAX;
+  for (size_t k = 0; k <= n; k++) row[k] = k;
+  for (size_t i = 0; i < a.n; i++) {
+    size_t corner = row[0];
+    row[0] = i + 1;
+    for (size_t k = 0; k < n; k++) {
+      size_t change = corner + (a.p[i] != z[k]), add = (row[k] < row[k + 1] ? row[k] : row[k + 1]) + 1;
+      corner = row[k + 1];
+      row[k + 1] = change < add ? change : add;
+    }
+  }
+  return row[n];
+}
+
 bool lq_add_u64(uint64_t a, uint64_t b, uint64_t *out) {
   if (a > UINT64_MAX - b) return false;
   *out = a + b;
@@ -111,7 +127,7 @@ static bool buf_reserve(lq_buf *b, size_t n) {
   if (b->failed) return false;
   size_t limit = b->limit ? b->limit : (size_t)64 << 20;
   if (b->n > limit || n > limit - b->n || b->n + n == SIZE_MAX) {
-    b->failed = true;
+    b->failed = b->over = true;
     return false;
   }
   size_t need = b->n + n + 1;

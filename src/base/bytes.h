@@ -16,6 +16,8 @@ typedef struct lq_str {
 #define LQ_STR(LITERAL) ((lq_str){(LITERAL), sizeof(LITERAL) - 1})
 bool lq_str_eq(lq_str a, lq_str b);
 bool lq_str_eqz(lq_str a, const char *z);
+/* Fewest letters to put in, take out or change to make z of a (Levenshtein 1966); SIZE_MAX when either has 64 bytes or more. */
+size_t lq_str_distance(lq_str a, const char *z);
 /* printf helper: printf("%.*s", LQ_STR_ARG(s)); at most 80 bytes are shown */
 #define LQ_STR_ARG(S) (int)((S).n > 80 ? 80 : (S).n), (S).p
 
@@ -52,6 +54,7 @@ typedef struct lq_buf {
   size_t n, cap;
   size_t limit; /* most bytes allowed; 0 = 64 MiB */
   bool failed;
+  bool over;    /* failed because of the limit, not for want of memory */
 } lq_buf;
 void lq_buf_add(lq_buf *b, const void *bytes, size_t n);
 void lq_buf_addz(lq_buf *b, const char *z);

@@ -152,7 +152,8 @@ static lq_status read_items(reader *r, unsigned depth, int close, lq_json *out) 
     LQ_TRY(read_value(r, depth + 1, &item));
     item.key = key;
     lq_buf_add(&r->stack, &item, sizeof item);
-    if (r->stack.failed) return bad(r, "more values than memory or the limit of 1048576 allow");
+    if (r->stack.failed && r->stack.n + sizeof item > r->stack.limit) return bad(r, "more than 1048576 values");
+    if (r->stack.failed) return lq_fail(r->err, LQ_E_NOMEM, "JSON: no memory for %zu open values", r->stack.n / sizeof item);
     skip_space(r);
     int c = peek(r);
     if (c != ',' && c != close) return bad(r, c < 0 ? "text ends inside an array or object" : "missing ',' or closing bracket");

@@ -40,7 +40,12 @@ void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *
 #include <stdatomic.h>
 #include <time.h>
 
-#define SPIN_NS 20000 /* looking, before sleeping: longer than the serial work between two jobs of a layer */
+#define SPIN_NS 50000 /* looking, before sleeping: longer than the serial work between two jobs of a layer */
+/* A worker whose core another program took may hold a part for a whole time slice. When the caller waits for one that long, it runs the
+ * next jobs alone: FIRST_ALONE of them, twice as many each time, fewer again while workers are in time. */
+#define LATE_NS 300000
+#define FIRST_ALONE 32
+#define MOST_ALONE 4096
 
 typedef struct worker {
   lq_pool *pool;
@@ -58,6 +63,8 @@ struct lq_pool {
   void (*fn)(void *ctx, int part, int thread); /* the job: see above */
   void *ctx;
   int n_parts;
+
+  int alone, next_alone, in_time; /* jobs left to run alone, how many the next lateness costs, jobs in time since */
 
   _Alignas(64) atomic_int left; /* parts nobody has claimed */
   _Alignas(64) atomic_int done; /* parts finished */
@@ -147,6 +154,7 @@ lq_status lq_pool_new(int n_threads, lq_pool **out, lq_error *err) {
   p->arena = a;
   p->n_threads = n_threads;
   p->workers = workers;
+  p->next_alone = FIRST_ALONE;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->work, NULL);
   pthread_cond_init(&p->finished, NULL);
@@ -182,8 +190,31 @@ int lq_pool_threads(const lq_pool *p) {
   return p ? p->n_threads : 1;
 }
 
+/* Waits for the parts that workers hold. */
+static void wait_for_workers(lq_pool *p) {
+  if (all_done(p) || spin(p, all_done)) return;
+  pthread_mutex_lock(&p->lock);
+  atomic_store(&p->caller_sleeps, true);
+  while (!all_done(p)) pthread_cond_wait(&p->finished, &p->lock);
+  atomic_store(&p->caller_sleeps, false);
+  pthread_mutex_unlock(&p->lock);
+}
+
+/* worked, waited: how long the caller did either. A fair wait is at most one part, so shorter than the work. */
+static void judge_workers(lq_pool *p, int64_t worked, int64_t waited) {
+  if (waited > worked + LATE_NS) {
+    p->alone = p->next_alone;
+    if (p->next_alone < MOST_ALONE) p->next_alone *= 2;
+    p->in_time = 0;
+  } else if (++p->in_time >= p->next_alone && p->next_alone > FIRST_ALONE) {
+    p->next_alone /= 2;
+    p->in_time = 0;
+  }
+}
+
 void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *ctx, int n_parts) {
-  if (!p || n_parts < 2) {
+  if (!p || n_parts < 2 || p->alone > 0) {
+    if (p && p->alone > 0) p->alone--;
     for (int i = 0; i < n_parts; i++) fn(ctx, i, 0);
     return;
   }
@@ -197,13 +228,11 @@ void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
   }
+  int64_t start = now_ns();
   work(p, 0);
-  if (all_done(p) || spin(p, all_done)) return;
-  pthread_mutex_lock(&p->lock);
-  atomic_store(&p->caller_sleeps, true);
-  while (!all_done(p)) pthread_cond_wait(&p->finished, &p->lock);
-  atomic_store(&p->caller_sleeps, false);
-  pthread_mutex_unlock(&p->lock);
+  int64_t end = now_ns();
+  wait_for_workers(p);
+  judge_workers(p, end - start, now_ns() - end);
 }
 
 #endif

@@ -48,13 +48,16 @@ static const option options[] = {
     {"repetitions", 'r', NUMBER, LQ_CMD_BENCH, AT(repetitions), "N", "runs of each; the median counts (3)"},
     {"threads", 't', TEXT, LQ_CMD_BENCH, AT(thread_list), "1,2", "thread counts to try, one after another"},
     {"threads", 't', NUMBER, WITH_SESSION & ~LQ_CMD_BENCH, AT(threads), "N", "threads (as many as the machine has, at most 8)"},
-    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS)) | LQ_CMD_INFO, AT(context), "N", "positions kept in memory (the model's, at most 2048; perplexity 512)"},
+    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS)) | LQ_CMD_INFO, AT(context), "N",
+     "positions kept in memory (the model's, at most 2048; perplexity 512)"},
     {"batch-size", 'b', NUMBER, WITH_SESSION & ~LQ_CMD_LOGITS, AT(batch), "N", "prompt tokens in one step (128)"},
     {"kernels", 0, TEXT, WITH_SESSION | LQ_CMD_INFO, AT(kernels), "NAME", "use this kernel table, such as ref or avx2"},
     {"json", 0, FLAG, LQ_CMD_GENERATE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO | LQ_CMD_BENCH | LQ_CMD_PERPLEXITY, AT(json), NULL, "print one JSON value"},
-    {"verbose", 'v', FLAG, LQ_CMD_STREAMS | LQ_CMD_QUANTIZE | LQ_CMD_PERPLEXITY, AT(verbose), NULL, "say more on standard error (quantize: each tensor's error)"},
+    {"verbose", 'v', FLAG, LQ_CMD_STREAMS | LQ_CMD_QUANTIZE | LQ_CMD_PERPLEXITY, AT(verbose), NULL,
+     "say more on standard error (quantize: each tensor's error)"},
     {"help", 'h', FLAG, 0xffff, AT(help), NULL, "this help"},
     {"stop", 'r', STOP, LQ_CMD_STREAMS, NO_FIELD(NULL), "TEXT", "stop at this text; may be given again"},
+    {"stop-strings", 0, STOP, LQ_CMD_STREAMS, NO_FIELD(NULL), "TEXT", "same as --stop"},
     {"n-predict", 'n', ENGINE, LQ_CMD_STREAMS, NO_FIELD("max_new_tokens"), "N", "same as --max-new-tokens"},
     {"predict", 0, ENGINE, LQ_CMD_STREAMS, NO_FIELD("max_new_tokens"), "N", "same as --max-new-tokens"},
     {"temp", 0, ENGINE, LQ_CMD_STREAMS, NO_FIELD("temperature"), "T", "same as --temperature"},
@@ -91,6 +94,58 @@ static bool engine_bool(const char *name) {
     }
   lq_buf_free(&list);
   return found;
+}
+
+/* Is this a name of generate(), run here or not? null is taken for each of them. */
+static bool engine_knows(const char *name, size_t n) {
+  lq_options *o = NULL;
+  char word[64];
+  if (n >= sizeof word || lq_options_new(NULL, &o, NULL) != LQ_OK) return false;
+  for (size_t i = 0; i < n; i++) word[i] = name[i] == '-' ? '_' : name[i];
+  word[n] = '\0';
+  bool known = lq_options_set(o, word, "null", NULL) == LQ_OK;
+  lq_options_free(o);
+  return known;
+}
+
+/* Names the option that is likeliest meant by `name` in out, "" when none is near: this command's own and generate()'s. */
+static void nearest(unsigned command, lq_str name, lq_buf *out) {
+  lq_buf list = {0}, word = {0};
+  const char *key, *item;
+  size_t least = name.n / 3 + 2;
+  lq_buf_addz(out, "");
+  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+    size_t d = options[i].commands & command ? lq_str_distance(name, options[i].name) : SIZE_MAX;
+    if (d >= least) continue;
+    least = d;
+    out->n = 0;
+    lq_buf_addz(out, options[i].name);
+  }
+  if ((command & LQ_CMD_STREAMS) && lq_options_list(&list, NULL) == LQ_OK)
+    for (const char *at = list.p; at && lq_cli_json_next(&at, &key, &item);) {
+      word.n = 0;
+      const char *v = lq_cli_json_get(item, "name");
+      if (v) lq_cli_json_text(v, &word);
+      for (size_t i = 0; i < word.n; i++)
+        if (word.p[i] == '_') word.p[i] = '-';
+      size_t d = word.n ? lq_str_distance(name, word.p) : SIZE_MAX;
+      if (d >= least) continue;
+      least = d;
+      out->n = 0;
+      lq_buf_addz(out, word.p);
+    }
+  lq_buf_free(&word);
+  lq_buf_free(&list);
+}
+
+/* Says that there is no such option. */
+static bool refuse(const lq_cli_command *c, const char *word, lq_str name) {
+  lq_buf near = {0};
+  if (name.n) nearest(c->bit, name, &near);
+  if (near.n) lq_cli_usage("%s: no option %s. Did you mean --%s? See: loquat %s -h", c->name, word, near.p, c->name);
+  else lq_cli_usage("%s: no option %s. See: loquat %s -h", c->name, word, c->name);
+  lq_buf_free(&near);
+  return false;
 }
 
 static bool add_setting(lq_cli_args *a, const char *name, size_t n, const char *value) {
@@ -149,11 +204,8 @@ static bool parse_one(const lq_cli_command *c, int argc, char **argv, int *i, lq
     o = find(c->bit, NULL, 0, word[1]);
     if (o && word[2]) value = word + 2; /* -n20 */
   }
-  bool to_engine = !o && n > 0 && (c->bit & LQ_CMD_STREAMS);
-  if (!o && !to_engine) {
-    lq_cli_usage("%s: no option %s. See: loquat %s -h", c->name, word, c->name);
-    return false;
-  }
+  bool to_engine = !o && n > 0 && (c->bit & LQ_CMD_STREAMS) && engine_knows(name, n);
+  if (!o && !to_engine) return refuse(c, word, (lq_str){name, n});
   bool flag = o && o->kind == FLAG;
   if (flag && value) {
     lq_cli_usage("%s takes no value.", word);

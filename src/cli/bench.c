@@ -98,13 +98,19 @@ static void print_row(const bench *b, int threads, bool first) {
     lq_buf_json_str(&line, name.n ? name.p : "", name.n);
     lq_buf_addz(&line, ",\"kernels\":");
     lq_buf_json_str(&line, kernels.n ? kernels.p : "", kernels.n);
-    lq_buf_printf(&line, ",\"threads\":%d,\"load_ms\":%.1f,\"%s\":%u,\"prompt_per_second\":%.2f,\"generated_tokens\":%u,\"generated_per_second\":%.2f,\"repetitions\":%u}",
-                  threads, 1e3 * b->load, b->encoder ? "source_tokens" : "prompt_tokens", (unsigned)b->n_prompt, pp, (unsigned)b->n_generate, tg, (unsigned)b->runs);
+    lq_buf_printf(&line,
+                  ",\"threads\":%d,\"load_ms\":%.1f,\"%s\":%u,\"prompt_per_second\":%.2f,\"generated_tokens\":%u,"
+                  "\"generated_per_second\":%.2f,\"repetitions\":%u}",
+                  threads, 1e3 * b->load, b->encoder ? "source_tokens" : "prompt_tokens", (unsigned)b->n_prompt, pp,
+                  (unsigned)b->n_generate, tg, (unsigned)b->runs);
     fputs(line.p ? line.p : "", stdout);
     lq_buf_free(&line);
   } else {
-    if (first) printf("%s\n%-8s %-12s %10s %20s %20s\n", name.n ? name.p : "model", "threads", "kernels", "load", b->encoder ? "source" : "prompt", "generated");
-    printf("%-8d %-12s %7.1f ms %6u at %7.1f/s %6u at %7.1f/s\n", threads, kernels.n ? kernels.p : "", 1e3 * b->load, (unsigned)b->n_prompt, pp, (unsigned)b->n_generate, tg);
+    lq_cli_clean(&name);
+    if (first) printf("%s\n%-8s %-12s %10s %20s %20s\n", name.n ? name.p : "model", "threads", "kernels", "load", b->encoder ? "source" : "prompt",
+                      "generated");
+    printf("%-8d %-12s %7.1f ms %6u at %7.1f/s %6u at %7.1f/s\n", threads, kernels.n ? kernels.p : "", 1e3 * b->load, (unsigned)b->n_prompt, pp,
+           (unsigned)b->n_generate, tg);
   }
   fflush(stdout);
   lq_buf_free(&info);
@@ -124,7 +130,8 @@ static lq_status open_session(bench *b, lq_error *err) {
 }
 
 static int with_threads(const lq_cli_args *a, const char *path, int threads, bool first) {
-  bench b = {.a = a, .n_prompt = a->n_prompt ? a->n_prompt : 512, .n_generate = a->n_generate ? a->n_generate : 128, .runs = a->repetitions ? a->repetitions : 3};
+  bench b = {.a = a, .n_prompt = a->n_prompt ? a->n_prompt : 512, .n_generate = a->n_generate ? a->n_generate : 128,
+             .runs = a->repetitions ? a->repetitions : 3};
   lq_error err;
   if (b.runs > MOST_RUNS) b.runs = MOST_RUNS;
   double t0 = lq_cli_seconds();

@@ -87,6 +87,7 @@ int lq_cli_line(lq_cli_reader *r, bool wait, lq_str *out);
 bool lq_cli_json_next(const char **at, const char **key, const char **value);
 const char *lq_cli_json_get(const char *object, const char *key); /* value, or NULL */
 void lq_cli_json_text(const char *value, lq_buf *out);            /* a string's text, else the value as written */
+void lq_cli_clean(lq_buf *b); /* what a file says, made fit for a terminal: control characters become '?' */
 bool lq_cli_json_is(const char *value, const char *text);         /* is it this string? */
 
 /* ---- the commands ---- */

@@ -59,7 +59,8 @@ static void print_json(const result *r) {
   for (size_t i = 0; i < n; i++) lq_buf_printf(&out, "%s%d", i ? "," : "", (int)ids[i]);
   lq_buf_printf(&out, "],\"finish_reason\":\"%s\",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%zu}", finish_name(r->finish),
                 (unsigned)r->prompt_tokens, n);
-  lq_buf_printf(&out, ",\"timings\":{\"load_ms\":%.1f,\"prompt_ms\":%.1f,\"generate_ms\":%.1f,\"prompt_per_second\":%.2f,\"generated_per_second\":%.2f}}",
+  lq_buf_printf(&out,
+                ",\"timings\":{\"load_ms\":%.1f,\"prompt_ms\":%.1f,\"generate_ms\":%.1f,\"prompt_per_second\":%.2f,\"generated_per_second\":%.2f}}",
                 1e3 * r->load, 1e3 * prompt, 1e3 * decode, per_second(r->prompt_tokens, prompt), per_second(n > 1 ? n - 1 : 0, decode));
   if (!out.failed) puts(out.p);
   lq_buf_free(&out);

@@ -21,9 +21,11 @@ static void print_value(const char *name, size_t n_name, const char *value) {
       if (text.n) lq_buf_addz(&text, ", ");
       lq_cli_json_text(item, &text);
     }
+    lq_cli_clean(&text);
     fputs(text.n ? text.p : "none", stdout);
   } else {
     lq_cli_json_text(value, &text);
+    lq_cli_clean(&text);
     fputs(text.n ? text.p : "", stdout);
   }
   putchar('\n');
@@ -71,6 +73,7 @@ static void print_tensors(const char *list) {
       text.n = 0;
       lq_buf_add(&text, "", 0);
       if (v) lq_cli_json_text(v, &text);
+      lq_cli_clean(&text);
       printf(i ? " %*s" : "  %*s", widths[i], text.p ? text.p : "");
     }
     putchar('\n');

@@ -135,10 +135,14 @@ void lq_cli_catch_interrupt(void) {
 bool lq_cli_interrupted(void) { return interrupts != 0; }
 void lq_cli_clear_interrupt(void) { interrupts = 0; }
 
-/* Reads once more. 1: got bytes or the end; 0: none there yet and !wait; else a LQ_CLI_LINE_ code. */
+/* Reads once more. 1: got bytes or the end; 0: none there yet and !wait; else a LQ_CLI_LINE_ code. The wait is cut in pieces, because an
+ * interrupt that comes just before a call would not end it. */
 static int fill(lq_cli_reader *r, bool wait) {
   struct pollfd p = {.fd = r->fd, .events = POLLIN};
-  if (!wait && poll(&p, 1, 0) <= 0) return 0;
+  int ready = poll(&p, 1, 0);
+  while (ready == 0 && wait && !interrupts) ready = poll(&p, 1, 100);
+  if (interrupts && wait) return LQ_CLI_LINE_INTERRUPTED;
+  if (ready <= 0 && !wait) return 0;
   char part[16384];
   ssize_t got = read(r->fd, part, sizeof part);
   if (got < 0) return errno == EINTR ? LQ_CLI_LINE_INTERRUPTED : LQ_CLI_LINE_ERROR;
@@ -149,6 +153,7 @@ static int fill(lq_cli_reader *r, bool wait) {
     r->pos = 0;
   }
   lq_buf_add(&r->buf, part, (size_t)got);
+  if (r->buf.failed) errno = EFBIG; /* a line beyond lq_buf's 64 MiB, or beyond memory */
   return r->buf.failed ? LQ_CLI_LINE_ERROR : 1;
 }
 

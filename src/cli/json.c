@@ -99,3 +99,11 @@ bool lq_cli_json_is(const char *value, const char *text) {
   size_t n = strlen(text);
   return *value == '"' && strncmp(value + 1, text, n) == 0 && value[1 + n] == '"';
 }
+
+void lq_cli_clean(lq_buf *b) {
+  for (size_t i = 0; i < b->n; i++) {
+    unsigned char c = (unsigned char)b->p[i], next = i + 1 < b->n ? (unsigned char)b->p[i + 1] : 0;
+    if (c == 0xC2 && next >= 0x80 && next < 0xA0) b->p[i] = b->p[i + 1] = '?'; /* C1: some terminals take them as escapes */
+    else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F) b->p[i] = '?';
+  }
+}

@@ -83,5 +83,12 @@ int main(int argc, char **argv) {
     return lq_cli_finish(LQ_CLI_OK);
   }
   if (!*wanted) return lq_cli_usage("Say what to do: translate, generate, chat, ... See: loquat help");
+  const char *near = NULL;
+  size_t least = 3;
+  for (size_t i = 0; i < N_COMMANDS; i++) {
+    size_t d = lq_str_distance((lq_str){wanted, strlen(wanted)}, commands[i].name);
+    if (d < least) least = d, near = commands[i].name;
+  }
+  if (near) return lq_cli_usage("There is no command \"%.40s\". Did you mean %s? See: loquat help", wanted, near);
   return lq_cli_usage("There is no command \"%.40s\". See: loquat help", wanted);
 }

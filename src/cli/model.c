@@ -1,6 +1,7 @@
 /* Opening a model and its options for a command. May call: lq.h, libc, POSIX. */
 #include "cli/cli.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,7 +54,7 @@ int lq_cli_open(const lq_cli_args *a, bool fallback, lq_model **out) {
   lq_buf path = {0};
   int code = LQ_CLI_USAGE;
   if (lq_cli_model_path(a, fallback, &path)) {
-    int threads = a->threads > 64 ? 64 : (int)a->threads; /* the pool's most */
+    int threads = a->threads > INT_MAX ? INT_MAX : (int)a->threads;
     code = lq_cli_open_threads(a, path.p, threads ? threads : lq_cli_default_threads(), out);
   }
   lq_buf_free(&path);

@@ -41,17 +41,18 @@ static int run(const lq_cli_args *a, lq_session *s, lq_buf *room, bool has_bos, 
   int32_t *ids = (void *)room->p, bos = ids[0];
   size_t n = room->n / sizeof *ids, size = n < n_ctx ? n : n_ctx, first = n < n_ctx ? 1 : n_ctx / 2;
   if (n < 2) return lq_cli_usage("The text has %zu tokens: at least 2 are needed.", n);
-  if (n < n_ctx) fprintf(stderr, "loquat: note: %zu tokens are less than one chunk of %zu; all but the first are scored.\n", n, n_ctx);
   for (size_t at = 0; at + size <= n; at += size) {
     if (chunk(s, ids + at, size, first, has_bos ? &bos : NULL, r, &err) != LQ_OK) return lq_cli_error(&err);
     if (a->verbose) fprintf(stderr, "chunk %zu of %zu: %.4f\n", r->chunks, n / size, exp(r->nll / (double)r->tokens));
   }
+  if (n < n_ctx) fprintf(stderr, "loquat: note: %zu tokens are less than one chunk of %zu; all but the first are scored.\n", n, n_ctx);
   return LQ_CLI_OK;
 }
 
 static void print(const lq_cli_args *a, const scored *r, size_t n_ctx) {
   double mean = r->nll / (double)r->tokens;
-  if (a->json) printf("{\"perplexity\":%.6f,\"nll_per_token\":%.6f,\"tokens\":%zu,\"chunks\":%zu,\"n_ctx\":%zu}\n", exp(mean), mean, r->tokens, r->chunks, n_ctx);
+  if (a->json) printf("{\"perplexity\":%.6f,\"nll_per_token\":%.6f,\"tokens\":%zu,\"chunks\":%zu,\"n_ctx\":%zu}\n", exp(mean), mean, r->tokens,
+                      r->chunks, n_ctx);
   else printf("perplexity %.4f (%zu tokens scored in %zu chunks of %zu)\n", exp(mean), r->tokens, r->chunks, n_ctx);
 }
 

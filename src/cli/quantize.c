@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,7 @@ static void print_report(const lq_buf *report) {
       if (v) lq_cli_json_text(v, &text);
       while (text.n < (size_t[]){40, 47, 54}[i]) lq_buf_addz(&text, " ");
     }
+    lq_cli_clean(&text);
     v = lq_cli_json_get(line, "rmse");
     printf("%s %s %.3g\n", text.p ? text.p : "", "rmse", v ? strtod(v, NULL) : 0.0);
     line = end ? end + 1 : NULL;
@@ -81,6 +83,7 @@ static int write_beside(const lq_cli_args *a, int in, const struct stat *st) {
     return code;
   }
   lq_cli_catch_interrupt();
+  signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write like any other */
   mode_t mask = umask(0);
   umask(mask);
   int code = convert(a, in, st, &out);

@@ -13,6 +13,7 @@ typedef struct job {
   lq_session *session;
   lq_options *options;
   lq_buf from, to;
+  bool wrote; /* something of this text is on stdout */
 } job;
 
 /* The one language of the list that is not `other`; *n = how many there are in all. */
@@ -64,6 +65,7 @@ static int languages(const lq_cli_args *a, const lq_model *m, job *j) {
 static int translate(job *j, const char *text, size_t n, bool lines) {
   lq_error err;
   lq_piece p;
+  j->wrote = false;
   lq_status s = lq_translate(j->session, text, n, j->from.p, j->to.p, j->options, &err);
   while (s == LQ_OK) {
     if (lq_cli_interrupted()) {
@@ -72,6 +74,7 @@ static int translate(job *j, const char *text, size_t n, bool lines) {
     }
     s = lq_next(j->session, &p, &err);
     if (s != LQ_OK) break;
+    if (p.n_text) j->wrote = true;
     for (size_t i = 0; i < p.n_text; i++) putchar(lines && p.token_id >= 0 && p.text[i] == '\n' ? ' ' : p.text[i]);
     if (p.n_text && fflush(stdout) != 0) return LQ_CLI_FAILED; /* lq_cli_finish says why */
   }
@@ -140,7 +143,7 @@ static int from_text(const lq_cli_args *a, job *j) {
   int code = text.failed ? lq_cli_failed("The text is too long.")
              : is_blank((lq_str){text.p, text.n}) ? lq_cli_usage("The text is empty: there is nothing to translate.")
                                                   : translate(j, text.p, text.n, false);
-  if (code != LQ_CLI_USAGE) putchar('\n');
+  if (code == LQ_CLI_OK || j->wrote) putchar('\n');
   lq_buf_free(&text);
   return code;
 }

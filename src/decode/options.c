@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 typedef enum kind { K_BOOL, K_FLOAT, K_UINT, K_SEED, K_STRINGS, K_IDS } kind;
 
@@ -36,18 +37,25 @@ static const option options[] = {
     OPT("eos_token_id", K_IDS, eos, 0, 2147483647.0, false, "token ids that end the text"),
 };
 
-/* generate()'s other options: refused by name unless the value says "leave it off". */
+/* generate()'s other options, those of GenerationConfig and its own arguments: refused by name unless the value says "leave it off". */
 static const struct { const char *name, *neutral; } unsupported[] = {
-    {"num_beams", "1"}, {"num_beam_groups", "1"}, {"diversity_penalty", "0"}, {"length_penalty", "1"}, {"early_stopping", "false"},
-    {"num_return_sequences", "1"}, {"no_repeat_ngram_size", "0"}, {"encoder_no_repeat_ngram_size", "0"}, {"typical_p", "1"},
-    {"epsilon_cutoff", "0"}, {"eta_cutoff", "0"}, {"penalty_alpha", "0"}, {"encoder_repetition_penalty", "1"}, {"guidance_scale", "1"},
-    {"renormalize_logits", "false"}, {"use_cache", "true"}, {"output_attentions", "false"}, {"output_hidden_states", "false"},
-    {"output_scores", "false"}, {"return_dict_in_generate", "false"}, {"min_length", "0"}, {"max_length", NULL}, {"max_time", NULL},
-    {"bad_words_ids", NULL}, {"force_words_ids", NULL}, {"sequence_bias", NULL}, {"forced_bos_token_id", NULL},
-    {"forced_eos_token_id", NULL}, {"suppress_tokens", NULL}, {"begin_suppress_tokens", NULL}, {"decoder_start_token_id", NULL},
-    {"pad_token_id", NULL}, {"bos_token_id", NULL}, {"streamer", NULL}, {"assistant_model", NULL}, {"prompt_lookup_num_tokens", NULL},
-    {"constraints", NULL}, {"exponential_decay_length_penalty", NULL}, {"watermarking_config", NULL}, {"cache_implementation", NULL},
-    {"token_healing", "false"}, {"top_h", NULL}, {"low_memory", "false"},
+    {"max_length", NULL}, {"min_length", "0"}, {"early_stopping", "false"}, {"max_time", NULL}, {"num_beams", "1"}, {"num_beam_groups", "1"},
+    {"diversity_penalty", "0"}, {"length_penalty", "1"}, {"num_return_sequences", "1"}, {"use_cache", "true"}, {"cache_implementation", NULL},
+    {"cache_config", NULL}, {"max_cache_len", NULL}, {"return_legacy_cache", "false"}, {"use_mtp", "false"}, {"top_h", NULL}, {"typical_p", "1"},
+    {"epsilon_cutoff", "0"}, {"eta_cutoff", "0"}, {"encoder_repetition_penalty", "1"}, {"no_repeat_ngram_size", "0"},
+    {"encoder_no_repeat_ngram_size", "0"}, {"bad_words_ids", NULL}, {"force_words_ids", NULL}, {"constraints", NULL},
+    {"renormalize_logits", "false"}, {"remove_invalid_values", "false"}, {"exponential_decay_length_penalty", NULL}, {"sequence_bias", NULL},
+    {"suppress_tokens", NULL}, {"begin_suppress_tokens", NULL}, {"forced_bos_token_id", NULL}, {"forced_eos_token_id", NULL},
+    {"token_healing", "false"}, {"guidance_scale", "1"}, {"watermarking_config", NULL}, {"penalty_alpha", "0"}, {"dola_layers", NULL},
+    {"low_memory", "false"}, {"output_attentions", "false"}, {"output_hidden_states", "false"}, {"output_scores", "false"},
+    {"output_logits", "false"}, {"return_dict_in_generate", "false"}, {"pad_token_id", NULL}, {"bos_token_id", NULL},
+    {"decoder_start_token_id", NULL}, {"is_assistant", "false"}, {"num_assistant_tokens", NULL}, {"num_assistant_tokens_schedule", NULL},
+    {"assistant_confidence_threshold", NULL}, {"assistant_early_exit", NULL}, {"assistant_lookbehind", NULL}, {"assistant_ensemble_weight", NULL},
+    {"target_lookbehind", NULL}, {"prompt_lookup_num_tokens", NULL}, {"max_matching_ngram_size", NULL}, {"speculation_type", NULL},
+    {"compile_config", NULL}, {"disable_compile", "false"}, {"continuous_batching_config", NULL}, {"prefill_chunk_size", NULL},
+    {"transformers_version", NULL}, {"inputs", NULL}, {"generation_config", NULL}, {"logits_processor", NULL}, {"stopping_criteria", NULL},
+    {"prefix_allowed_tokens_fn", NULL}, {"synced_gpus", "false"}, {"assistant_model", NULL}, {"streamer", NULL}, {"negative_prompt_ids", NULL},
+    {"negative_prompt_attention_mask", NULL}, {"use_model_defaults", NULL}, {"custom_generate", NULL},
 };
 
 void lq_gen_init(lq_gen *g) {
@@ -65,7 +73,7 @@ static bool parse_number(lq_str v, double *out) {
   memcpy(tmp, v.p, v.n);
   tmp[v.n] = '\0';
   *out = strtod(tmp, &end);
-  return *end == '\0' && isfinite(*out) && !strpbrk(tmp, "xX");
+  return end == tmp + v.n && isfinite(*out) && !strpbrk(tmp, "xX");
 }
 
 static lq_status set_bool(bool *to, const option *o, lq_str v, lq_error *err) {
@@ -76,7 +84,9 @@ static lq_status set_bool(bool *to, const option *o, lq_str v, lq_error *err) {
 }
 
 static lq_status read_number(const option *o, lq_str v, bool whole, double *out, lq_error *err) {
-  bool ok = parse_number(v, out) && (o->above_min ? *out > o->min : *out >= o->min) && *out <= o->max && (!whole || *out == floor(*out));
+  bool ok = parse_number(v, out);
+  if (ok && o->kind == K_FLOAT) *out = (double)(float)*out; /* 1e-50 is 0 where it will be used */
+  ok = ok && (o->above_min ? *out > o->min : *out >= o->min) && *out <= o->max && (!whole || *out == floor(*out));
   if (ok) return LQ_OK;
   return lq_fail(err, LQ_E_OPTION, "%s takes a %snumber %s %g%s, not \"%.*s\"", o->name, whole ? "whole " : "",
                  o->above_min ? "above" : "of at least", o->min, o->max <= 1000 ? (o->max == 1 ? " and at most 1" : " and at most 1000") : "",
@@ -97,6 +107,7 @@ static lq_status set_seed(uint64_t *to, lq_str v, lq_error *err) {
 
 static lq_status add_stop(lq_gen *g, lq_str s, lq_error *err) {
   if (s.n == 0) return lq_fail(err, LQ_E_OPTION, "stop_strings holds an empty text, which would stop at once");
+  if (!lq_utf8_valid(s.p, s.n)) return lq_fail(err, LQ_E_OPTION, "stop_strings holds a text that is not valid UTF-8");
   if (s.n > LQ_MAX_STOP_BYTES)
     return lq_fail(err, LQ_E_OPTION, "stop_strings: a text of %zu bytes is too long; the limit is %d", s.n, LQ_MAX_STOP_BYTES);
   if (g->n_stops == LQ_MAX_STOPS) return lq_fail(err, LQ_E_OPTION, "stop_strings holds more than %d texts", LQ_MAX_STOPS);
@@ -106,13 +117,14 @@ static lq_status add_stop(lq_gen *g, lq_str s, lq_error *err) {
 }
 
 static lq_status set_stops(lq_gen *g, lq_str v, lq_error *err) {
+  g->n_stops = 0;
   if (v.n == 0 || v.p[0] != '[') return add_stop(g, v, err);
   lq_arena a;
   lq_json *j;
   lq_arena_growing(&a, 4096);
-  lq_status s = LQ_OK;
+  lq_status s = lq_json_parse(v, &a, &j, err);
   /* text that merely starts with a bracket is a stop string itself */
-  if (lq_json_parse(v, &a, &j, NULL) != LQ_OK) s = add_stop(g, v, err);
+  if (s == LQ_E_ARG) s = add_stop(g, v, err);
   else
     for (size_t i = 0; s == LQ_OK && i < j->n; i++)
       s = j->items[i].type == LQ_JSON_STRING ? add_stop(g, j->items[i].str, err)
@@ -168,6 +180,19 @@ static bool is_neutral(lq_str v, const char *neutral) {
   return parse_number(v, &a) && parse_number((lq_str){neutral, strlen(neutral)}, &b) && a == b;
 }
 
+/* The supported option whose name is likeliest meant; NULL when none is near. */
+static const char *nearest_option(lq_str name) {
+  const char *best = NULL;
+  size_t least = name.n / 3 + 2;
+  for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+    size_t d = lq_str_distance(name, options[i].name);
+    if (d >= least) continue;
+    least = d;
+    best = options[i].name;
+  }
+  return best;
+}
+
 lq_status lq_gen_set(lq_gen *g, lq_str name, lq_str v, lq_error *err) {
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
     if (lq_str_eqz(name, options[i].name)) return lq_str_eqz(v, "null") ? LQ_OK : set_known(g, &options[i], v, err);
@@ -176,6 +201,8 @@ lq_status lq_gen_set(lq_gen *g, lq_str name, lq_str v, lq_error *err) {
     if (lq_str_eqz(v, "null") || is_neutral(v, unsupported[i].neutral)) return LQ_OK;
     return lq_fail(err, LQ_E_OPTION, "the option %s is not supported by this version", unsupported[i].name);
   }
+  const char *near = nearest_option(name);
+  if (near) return lq_fail(err, LQ_E_OPTION, "unknown option \"%.*s\"; did you mean %s?", LQ_STR_ARG(name), near);
   return lq_fail(err, LQ_E_OPTION, "unknown option \"%.*s\"", LQ_STR_ARG(name));
 }
 

@@ -27,7 +27,8 @@ typedef struct lq_gen {
 
 /* generate()'s defaults. */
 void lq_gen_init(lq_gen *g);
-/* value: a number, true/false, text, or a JSON array, as the option wants. "null" leaves the default. */
+/* value: a number, true/false, text, or a JSON array, as the option wants; it replaces the one before. "null" changes nothing.
+ * LQ_E_OPTION names the option that is unknown (with the nearest known one), not supported, or given a wrong value. */
 lq_status lq_gen_set(lq_gen *g, lq_str name, lq_str value, lq_error *err);
 /* JSON array describing every supported option. */
 void lq_gen_list(lq_buf *out);

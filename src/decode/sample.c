@@ -1,9 +1,19 @@
 /* Processors and the draw. May call: kernel, base. */
 #include "decode/sample.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* e^x for x <= 0 within 2 ulp, from IEEE additions and multiplications alone: libm's exp differs between systems, and with it a draw. */
+static double exp_fixed(double x) {
+  static const double log2e = 1.4426950408889634, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+  if (!(x > -700.0)) return 0.0; /* e^-700 is no chance in any vocabulary */
+  double n = floor(x * log2e + 0.5), r = (x - n * ln2_high) - n * ln2_low, sum = 1.0;
+  for (int i = 14; i > 0; i--) sum = 1.0 + sum * r / i; /* |r| <= ln 2 / 2 */
+  return ldexp(sum, (int)n);
+}
 
 static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
@@ -32,14 +42,16 @@ static void penalize(const lq_gen *g, float *logits, uint32_t n_vocab, lq_histor
     uint32_t id = (uint32_t)h.ids[i];
     if (id >= n_vocab || seen[id]) continue;
     seen[id] = 1;
-    logits[id] = logits[id] < 0 ? logits[id] * g->repetition_penalty : logits[id] / g->repetition_penalty;
+    float x = logits[id] < 0 ? logits[id] * g->repetition_penalty : logits[id] / g->repetition_penalty;
+    logits[id] = x > FLT_MAX ? FLT_MAX : x < -FLT_MAX && logits[id] >= -FLT_MAX ? -FLT_MAX : x; /* a penalty drops no token */
   }
   for (size_t i = 0; i < h.n; i++)
     if ((uint32_t)h.ids[i] < n_vocab) seen[h.ids[i]] = 0;
 }
 
-/* Sorts order[0..n) by falling logit, rising id, by heap: no recursion, no worst case. */
-static bool after(const float *logits, uint32_t a, uint32_t b) { return logits[a] < logits[b] || (logits[a] == logits[b] && a > b); }
+/* Sorts order[0..n) by falling logit, falling id, by heap: no recursion, no worst case. Among equals the lower id is dropped first, as
+ * the reference's ascending sort does where it is stable. */
+static bool after(const float *logits, uint32_t a, uint32_t b) { return logits[a] < logits[b] || (logits[a] == logits[b] && a < b); }
 
 static void sift(const float *logits, uint32_t *order, size_t at, size_t n) {
   for (;;) {
@@ -90,29 +102,35 @@ static float max_of(const float *x, uint32_t n) {
   return m;
 }
 
-/* Smallest set of the likeliest tokens whose probability exceeds... as the reference: from the least likely up, drop while the sum is
- * <= 1 - top_p; the likeliest always stays. */
+/* The fewest of the likeliest tokens whose probability reaches top_p, found as the reference finds them: from the least likely up,
+ * drop while the sum is <= 1 - top_p; the likeliest always stays. */
 static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *order) {
   size_t n = 0;
   double sum = 0, max = (double)max_of(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++) {
     if (logits[i] == -INFINITY) continue;
     order[n++] = i;
-    sum += exp((double)logits[i] - max);
+    sum += exp_fixed((double)logits[i] - max);
   }
   sort_order(logits, order, n);
   double below = 0;
   for (size_t i = n; i-- > 1;) {
-    below += exp((double)logits[order[i]] - max) / sum;
+    below += exp_fixed((double)logits[order[i]] - max) / sum;
     if (below > 1.0 - top_p) return;
     logits[order[i]] = -INFINITY;
   }
 }
 
 static void keep_min_p(double min_p, float *logits, uint32_t n_vocab) {
-  double floor_ = (double)max_of(logits, n_vocab) + log(min_p);
+  double max = (double)max_of(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++)
-    if ((double)logits[i] < floor_) logits[i] = -INFINITY;
+    if (exp_fixed((double)logits[i] - max) < min_p) logits[i] = -INFINITY;
+}
+
+/* A temperature so small that the best scores would become infinite sharpens their distances instead: the same distribution. */
+static void apply_temperature(float t, float *logits, uint32_t n_vocab) {
+  float max = max_of(logits, n_vocab), shift = isfinite(max) && !isfinite(max / t) ? max : 0.0f;
+  for (uint32_t i = 0; i < n_vocab; i++) logits[i] = (logits[i] - shift) / t;
 }
 
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s) {
@@ -121,8 +139,7 @@ void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_hist
     for (uint32_t i = 0; i < g->n_eos; i++)
       if ((uint32_t)g->eos[i] < n_vocab) logits[g->eos[i]] = -INFINITY;
   if (!g->do_sample) return;
-  if (g->temperature != 1.0f)
-    for (uint32_t i = 0; i < n_vocab; i++) logits[i] /= g->temperature;
+  if (g->temperature != 1.0f) apply_temperature(g->temperature, logits, n_vocab);
   keep_top_k(g->top_k, logits, n_vocab, s.order);
   if (g->top_p < 1.0f) keep_top_p((double)g->top_p, logits, n_vocab, s.order);
   if (g->min_p > 0.0f) keep_min_p((double)g->min_p, logits, n_vocab);
@@ -138,13 +155,13 @@ static int32_t likeliest(const float *logits, uint32_t n) {
 static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
   double sum = 0, max = (double)max_of(logits, n);
   for (uint32_t i = 0; i < n; i++)
-    if (logits[i] != -INFINITY) sum += exp((double)logits[i] - max);
+    if (logits[i] != -INFINITY) sum += exp_fixed((double)logits[i] - max);
   double target = lq_rng_next(rng) * sum, at = 0;
   int32_t last = 0;
   for (uint32_t i = 0; i < n; i++) {
     if (logits[i] == -INFINITY) continue;
     last = (int32_t)i;
-    at += exp((double)logits[i] - max);
+    at += exp_fixed((double)logits[i] - max);
     if (at > target) break;
   }
   return last;
@@ -168,6 +185,8 @@ lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *lo
   }
   memcpy(s.work, logits, n_vocab * sizeof(float));
   lq_sample_process(g, s.work, n_vocab, h, s);
+  if (max_of(s.work, n_vocab) == -INFINITY)
+    return lq_fail(err, LQ_E_OPTION, "min_new_tokens and eos_token_id leave no token to choose from");
   *token = g->do_sample ? draw(rng, s.work, n_vocab) : likeliest(s.work, n_vocab);
   *logprob = (float)((double)logits[*token] - log_sum);
   return LQ_OK;

@@ -1,5 +1,10 @@
 /* From scores to a token: generate()'s processors in its order, then the likeliest token or a draw.
- * May call: kernel (softmax), base. Reference: transformers generation/logits_process.py. */
+ * May call: kernel (softmax), base. Reference: transformers 5 generation/logits_process.py, and utils.py for the order.
+ *
+ * The same seed and the same scores give the same token on every system: processors and draw use IEEE additions, multiplications and
+ * divisions in a fixed order, and no function of libm that is not exact. Scores themselves may differ by about 1e-5 between kernel tables
+ * (never between thread counts), so two tables may part ways when a draw falls within that distance of a boundary: about once in 100,000
+ * tokens. */
 #ifndef LQ_SAMPLE_H
 #define LQ_SAMPLE_H
 
@@ -25,10 +30,10 @@ typedef struct lq_history {
 } lq_history;
 
 /* Processes logits[n_vocab] in place: repetition_penalty, min_new_tokens; if do_sample also temperature, top_k, top_p, min_p. Dropped tokens
- * become -INFINITY. eos ids outside the vocabulary are ignored. */
+ * become -INFINITY. eos ids outside the vocabulary are ignored. Where scores are equal, top_p drops the lower id first. */
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s);
 /* Picks a token; *logprob = its log-probability before any processing. logits are overwritten.
- * LQ_E_FORMAT when no score is a number: a damaged model. */
+ * LQ_E_FORMAT when a score is no number: a damaged model. LQ_E_OPTION when the options leave no token. */
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err);
 

@@ -21,6 +21,8 @@ static lq_status map(lq_file *f, int fd, const char *path, lq_error *err) {
   if (!lq_to_size((uint64_t)st.st_size, &n))
     return lq_fail(err, LQ_E_NOMEM, "'%s' has %lld bytes, more than this build can address", path, (long long)st.st_size);
   void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (p == MAP_FAILED && errno == ENOMEM)
+    return lq_fail(err, LQ_E_NOMEM, "not enough memory: '%s' needs %.1f MB for its weights", path, (double)n / 1e6);
   if (p == MAP_FAILED) return lq_fail(err, LQ_E_IO, "cannot map '%s' (%zu bytes): %s", path, n, strerror(errno));
   *f = (lq_file){p, n, 1};
   return LQ_OK;

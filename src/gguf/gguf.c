@@ -284,14 +284,19 @@ static lq_status read_directory(lq_gguf *g, lq_bytes *b, lq_arena *a, lq_error *
 }
 
 lq_status lq_gguf_open(lq_gguf *g, void *bytes, uint64_t n_bytes, lq_arena *a, lq_error *err) {
+  return lq_gguf_open_head(g, bytes, n_bytes, n_bytes, a, err);
+}
+
+lq_status lq_gguf_open_head(lq_gguf *g, void *bytes, uint64_t n_head, uint64_t n_bytes, lq_arena *a, lq_error *err) {
   size_t here;
-  *g = (lq_gguf){.bytes = bytes, .n_bytes = n_bytes};
+  *g = (lq_gguf){.bytes = bytes, .n_bytes = n_head}; /* until the directory says where data lie, only the head is there */
   if (!lq_to_size(n_bytes, &here))
     return lq_fail(err, LQ_E_ARG, "%llu bytes are more than this build can address", (unsigned long long)n_bytes);
   if ((uintptr_t)bytes % 8) return lq_fail(err, LQ_E_ARG, "the model's bytes must start at an address that is a multiple of 8");
-  lq_bytes b = {bytes, n_bytes, 0};
+  lq_bytes b = {bytes, n_head, 0};
   LQ_TRY(read_header(g, &b, err));
   LQ_TRY(read_metadata(g, &b, a, err));
   LQ_TRY(read_alignment(g, err));
+  g->n_bytes = n_bytes;
   return read_directory(g, &b, a, err);
 }

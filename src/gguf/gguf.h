@@ -48,6 +48,9 @@ typedef struct lq_gguf {
  * the bytes left, duplicate names, overlapping or misaligned tensors, zero or overflowing dims, alignment below 8 or no power of two, nested arrays,
  * booleans other than 0/1, unsupported tensor types (by name), tensor data beyond the end (says how many bytes are missing). */
 lq_status lq_gguf_open(lq_gguf *g, void *bytes, uint64_t n_bytes, lq_arena *a, lq_error *err);
+/* The same where only the first n_head of the file's n_bytes are there: what a model is, before it has been fetched. Every check is made, but no
+ * tensor's data may be read. A head that ends inside the directory is LQ_E_FORMAT. */
+lq_status lq_gguf_open_head(lq_gguf *g, void *bytes, uint64_t n_head, uint64_t n_bytes, lq_arena *a, lq_error *err);
 
 const lq_gguf_kv *lq_gguf_find(const lq_gguf *g, const char *key); /* NULL if absent */
 const lq_gguf_tensor *lq_gguf_tensor_find(const lq_gguf *g, const char *name);

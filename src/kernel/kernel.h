@@ -26,15 +26,16 @@ typedef struct lq_kernels {
   const char *name; /* "ref", "avx2", "avx512vnni", "wasm128", "wasmrelaxed", ... */
   void (*quantize)(const float *x, lq_q8a *y, size_t n);
   lq_matmul_fn matmul[LQ_TYPE_COUNT];
-  /* Rows repacked in place for speed. repack_rows[t] = rows in one group (0: no packed form). A packed group has the same bytes
+  /* Rows repacked in place for speed (pack.h). repack_rows[t] = rows in one group (0: no packed form). A packed group has the same bytes
    * as the rows it came from. pack: group of repack_rows[t] rows at w (w_stride == bytes of a row), tmp of the same size.
    * unpack_row: row i (0..repack_rows-1) of a packed group as floats. matmul_packed: n_rows a multiple of repack_rows. */
   uint32_t repack_rows[LQ_TYPE_COUNT];
   void (*pack[LQ_TYPE_COUNT])(void *w, void *tmp, size_t n_in);
   void (*unpack_row[LQ_TYPE_COUNT])(const void *group, size_t row, float *y, size_t n_in);
   lq_matmul_fn matmul_packed[LQ_TYPE_COUNT];
-  /* out[d] += sum_j p[j] * v[j*ld + d], j < n, d < n_d: attention's weighted sum of values. ld in floats. */
-  void (*weighted_sum)(float *out, const float *p, const float *v, size_t ld, size_t n, size_t n_d);
+  /* out[r*ldo + d] += sum_j p[r*ldp + j] * v[j*ldv + d], r < n_p, j < n, d < n_d, each sum in the order of j: attention's weighted
+   * sums of values, rows that share the values together. ldo, ldp, ldv in floats. */
+  void (*weighted_sum)(float *out, size_t ldo, const float *p, size_t ldp, size_t n_p, const float *v, size_t ldv, size_t n, size_t n_d);
   /* x[n] = softmax(x[n]) in place; -INFINITY entries become 0; n >= 1. Maximum subtracted first. */
   void (*softmax)(float *x, size_t n);
   /* y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; the sum in double. w may be NULL (= 1). y may be x. */
@@ -51,8 +52,10 @@ typedef enum lq_act { LQ_ACT_NONE, LQ_ACT_RELU, LQ_ACT_SILU, LQ_ACT_GELU_TANH, L
 const lq_kernels *lq_kernels_ref(void);
 /* Tables compiled into this binary and runnable on this CPU, best first, ref last; returns how many (at most cap). Each complete. */
 size_t lq_kernels_list(const lq_kernels **out, size_t cap);
-/* name NULL = the best one; else the named one, or NULL. */
+/* name NULL = the best one; else the named one, or NULL. Not tested. */
 const lq_kernels *lq_kernels_select(const char *name);
+/* The first of `tables` whose self-test passes, or NULL; *wrong = the entry in which the last failing one differs (NULL: none failed). */
+const lq_kernels *lq_kernels_first_good(const lq_kernels *const *tables, size_t n, const char **wrong);
 /* Compares `k` with ref on seeded vectors of every entry, NaN-free, in a few ms. NULL if all agree, else the name of the first
  * entry that differs ("matmul Q4_1"). Uses stack only. */
 const char *lq_kernels_selftest(const lq_kernels *k);

@@ -60,9 +60,10 @@ LQ_REF_FLOAT(matmul_F32, 4, weight_f32)
 LQ_REF_FLOAT(matmul_F16, 2, lq_group_f16)
 LQ_REF_FLOAT(matmul_BF16, 2, weight_bf16)
 
-static void weighted_sum(float *out, const float *p, const float *v, size_t ld, size_t n, size_t n_d) {
-  for (size_t j = 0; j < n; j++)
-    for (size_t d = 0; d < n_d; d++) out[d] += p[j] * v[j * ld + d];
+static void weighted_sum(float *out, size_t ldo, const float *p, size_t ldp, size_t n_p, const float *v, size_t ldv, size_t n, size_t n_d) {
+  for (size_t r = 0; r < n_p; r++)
+    for (size_t j = 0; j < n; j++)
+      for (size_t d = 0; d < n_d; d++) out[r * ldo + d] += p[r * ldp + j] * v[j * ldv + d];
 }
 
 static void softmax(float *x, size_t n) {

@@ -1,5 +1,5 @@
 /* One group of 32 weights of any quantised type as small integers: w[i] = a[i/16]*q[i] + b[i/16].
- * May call: quant. Layouts as in ggml. Shared by every table, so that only the dots are written per instruction set. */
+ * May call: quant. Layouts as in ggml. For `ref`; the vector tables decode packed rows in simd_quant.h. */
 #ifndef LQ_UNPACK_H
 #define LQ_UNPACK_H
 

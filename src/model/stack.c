@@ -72,8 +72,7 @@ static void probe(const pass *p, const char *what, const float *x, uint32_t cols
 }
 
 static void norm_rows(const pass *p, float *y, const float *x, const float *w) {
-  uint32_t d = p->s->w->hp.d_model;
-  for (uint32_t r = 0; r < p->n_rows; r++) p->s->nn.k->rmsnorm(y + (size_t)r * d, x + (size_t)r * d, w, d, p->s->w->hp.eps);
+  lq_rmsnorm_rows(&p->s->nn, y, x, w, p->n_rows, p->s->w->hp.d_model, p->s->w->hp.eps);
 }
 
 static lq_acts acts(const pass *p, const float *x, uint32_t n_in) {
@@ -158,15 +157,14 @@ static void feed_forward(const pass *p, const lq_block *b) {
   const lq_hparams *hp = &s->w->hp;
   norm_rows(p, s->h, s->x, b->ffn_norm);
   lq_acts h = acts(p, s->h, hp->d_model);
-  size_t n = (size_t)p->n_rows * hp->d_ff;
   float *mid = s->up;
   project(p, &b->up, &h, s->up);
   if (hp->gated) {
     project(p, &b->gate, &h, s->gate);
-    s->nn.k->activate((int)hp->act, s->gate, s->up, n);
+    lq_activate_rows(&s->nn, hp->act, s->gate, s->up, p->n_rows, hp->d_ff);
     mid = s->gate;
   } else {
-    s->nn.k->activate((int)hp->act, s->up, NULL, n);
+    lq_activate_rows(&s->nn, hp->act, s->up, NULL, p->n_rows, hp->d_ff);
   }
   lq_acts m = acts(p, mid, hp->d_ff);
   project(p, &b->down, &m, s->t);

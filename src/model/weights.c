@@ -70,7 +70,9 @@ static uint32_t dim_of(const lq_hparams *hp, uint8_t d) {
 static lq_status find_tensor(const binder *b, const char *name, uint64_t n_in, uint64_t n_out, const lq_gguf_tensor **out) {
   const lq_gguf_tensor *t = lq_gguf_tensor_find(b->g, name);
   if (!t) return lq_fail(b->err, LQ_E_FORMAT, "the model file lacks the tensor %s", name);
-  if (t->ne[0] != n_in || t->ne[1] != n_out || t->ne[2] != 1 || t->ne[3] != 1)
+  if (t->ne[2] != 1 || t->ne[3] != 1)
+    return lq_fail(b->err, LQ_E_FORMAT, "the tensor %s has %u dimensions; the model asks for 2", name, (unsigned)t->n_dims);
+  if (t->ne[0] != n_in || t->ne[1] != n_out)
     return lq_fail(b->err, LQ_E_FORMAT, "the tensor %s is %llu x %llu; the model's shape asks for %llu x %llu", name,
                    (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], (unsigned long long)n_in, (unsigned long long)n_out);
   *out = t;
@@ -169,8 +171,7 @@ static void need_scratch(const lq_nn *nn, lq_mat *m, void *ctx) {
 
 static void pack(const lq_nn *nn, lq_mat *m, void *ctx) { lq_mat_pack(nn, m, ctx); }
 
-lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err) {
-  binder b = {w, g, nn, a, err};
+lq_status lq_weights_shape(lq_weights *w, const lq_gguf *g, lq_error *err) {
   lq_str name;
   LQ_TRY(lq_gguf_str(g, "general.architecture", (lq_str){NULL, 0}, &name, err));
   if (!name.p) return lq_fail(err, LQ_E_FORMAT, "the model file does not name its architecture (general.architecture)");
@@ -184,6 +185,13 @@ lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool
   bool pair = w->arch->family == LQ_ENCODER_DECODER;
   w->enc = (lq_layers){.probe = "enc"};
   w->dec = (lq_layers){.probe = "dec", .causal = true, .cross = pair};
+  return LQ_OK;
+}
+
+lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err) {
+  binder b = {w, g, nn, a, err};
+  LQ_TRY(lq_weights_shape(w, g, err));
+  bool pair = w->arch->family == LQ_ENCODER_DECODER;
   if (pair) LQ_TRY(bind_layers(&b, &w->enc, w->arch->enc_prefix, w->hp.n_enc));
   LQ_TRY(bind_layers(&b, &w->dec, w->arch->dec_prefix, w->hp.n_dec));
   LQ_TRY(bind_head(&b));

@@ -46,6 +46,8 @@ typedef struct lq_weights {
   bool tied;
 } lq_weights;
 
+/* The architecture and the shape only; reads no tensor's data. */
+lq_status lq_weights_shape(lq_weights *w, const lq_gguf *g, lq_error *err);
 /* Reads the shape, binds every tensor and, if `repack`, rewrites matrices in place for nn->k. Memory from `a`. */
 lq_status lq_weights_open(lq_weights *w, const lq_gguf *g, const lq_nn *nn, bool repack, lq_arena *a, lq_error *err);
 

@@ -5,6 +5,8 @@
 
 /* Query rows that share one pass over the keys. */
 #define BLOCK_ROWS 8u
+/* One row that sees fewer keys is done before another thread wakes. */
+#define SERIAL_KEYS 256u
 
 size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, size_t max_kv) {
   uint32_t group = n_head / n_head_kv;
@@ -18,8 +20,8 @@ typedef struct attention_job {
   size_t max_kv;
 } attention_job;
 
-/* Turns raw scores of query position p into weights and sums the values. n keys are seen. */
-static void finish_row(const attention_job *j, float *s, uint32_t head, uint32_t p, size_t n, const float *v, float *out) {
+/* Turns raw scores of query position p into weights. n keys are seen. */
+static void weigh(const attention_job *j, float *s, uint32_t head, uint32_t p, size_t n) {
   const lq_attention *a = j->a;
   for (size_t i = 0; i < n; i++) s[i] *= a->scale;
   if (a->bias) {
@@ -27,8 +29,15 @@ static void finish_row(const attention_job *j, float *s, uint32_t head, uint32_t
     for (size_t i = 0; i < n; i++) s[i] += b[i];
   }
   j->k->softmax(s, n);
-  memset(out, 0, a->d_head * sizeof(float));
-  j->k->weighted_sum(out, s, v, a->kv.pos_stride, n, a->d_head);
+}
+
+/* out[n_rows] = weighted sums of the values: row i sees n + i * step keys; the n that all see in one call. */
+static void sum_values(const attention_job *j, float *out, size_t ldo, const float *s, uint32_t n_rows, const float *v, size_t n, size_t step) {
+  size_t ldv = j->a->kv.pos_stride, d = j->a->d_head;
+  for (uint32_t i = 0; i < n_rows; i++) memset(out + i * ldo, 0, d * sizeof(float));
+  j->k->weighted_sum(out, ldo, s, j->max_kv, n_rows, v, ldv, n, d);
+  for (uint32_t i = 1; step && i < n_rows; i++)
+    j->k->weighted_sum(out + i * ldo, ldo, s + i * j->max_kv + n, j->max_kv, 1, v + n * ldv, ldv, i * step, d);
 }
 
 /* Rows [first, first + n_rows) of run r, all query heads of key/value head h. */
@@ -45,16 +54,17 @@ static void attend_block(const attention_job *j, const lq_run *r, uint32_t first
   float *out = a->out + row * width + (size_t)h * group * a->d_head;
   if (n_rows == 1) {
     j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, a->d_head * sizeof(float), group, a->d_head);
-    for (uint32_t g = 0; g < group; g++)
-      finish_row(j, s + g * j->max_kv, h * group + g, last_pos, n, v, out + g * a->d_head);
+    for (uint32_t g = 0; g < group; g++) weigh(j, s + g * j->max_kv, h * group + g, last_pos, n);
+    sum_values(j, out, a->d_head, s, group, v, n, 0);
     return;
   }
   for (uint32_t g = 0; g < group; g++, q += a->d_head, out += a->d_head) {
     j->k->matmul[LQ_F32](s, j->max_kv, k, w_stride, n, q, width * sizeof(float), n_rows, a->d_head);
     for (uint32_t i = 0; i < n_rows; i++) {
       uint32_t p = r->pos0 + first + i;
-      finish_row(j, s + i * j->max_kv, h * group + g, p, a->causal ? (size_t)p + 1 : n, v, out + i * width);
+      weigh(j, s + i * j->max_kv, h * group + g, p, a->causal ? (size_t)p + 1 : n);
     }
+    sum_values(j, out, width, s, n_rows, v, a->causal ? n - n_rows + 1 : n, a->causal);
   }
 }
 
@@ -74,9 +84,15 @@ static void attention_part(void *ctx, int part, int thread) {
   }
 }
 
+/* Keys that the first run sees. */
+static size_t max_seen(const lq_attention *a) {
+  return a->n_runs == 0 ? 0 : a->causal ? (size_t)a->runs[0].pos0 + a->runs[0].n_rows : a->runs[0].n_kv;
+}
+
 void lq_attention_run(const lq_nn *nn, const lq_attention *a, size_t max_kv) {
   attention_job j = {nn->k, a, lq_attention_scratch(a->n_head, a->n_head_kv, max_kv), max_kv};
   uint32_t blocks = 0;
   for (size_t i = 0; i < a->n_runs; i++) blocks += (a->runs[i].n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  lq_pool_run(nn->pool, attention_part, &j, (int)(blocks * a->n_head_kv));
+  lq_pool *pool = blocks > 1 || max_seen(a) >= SERIAL_KEYS ? nn->pool : NULL;
+  lq_pool_run(pool, attention_part, &j, (int)(blocks * a->n_head_kv));
 }

@@ -19,7 +19,7 @@ typedef struct lq_mat {
   size_t row_bytes;
   uint32_t n_in, n_out;
   lq_type type;
-  bool packed; /* groups of k->repack_rows[type] rows rewritten for speed */
+  uint32_t n_packed; /* the first rows: groups of k->repack_rows[type] rewritten for speed */
 } lq_mat;
 
 /* Activation rows x[n_rows, n_in], contiguous. q: scratch for n_rows * n_in / 32 blocks, filled at the first quantised matrix
@@ -34,10 +34,15 @@ typedef struct lq_acts {
 /* y[n_rows, n_out] = x W^T + b, rows ldy floats apart. y may not alias x. Never fails. */
 void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy);
 
+/* Rows of n values shared among the threads: y = rmsnorm(x) * w (w may be NULL, y may be x); x = act(x) * gate (gate may be NULL). */
+void lq_rmsnorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, uint32_t n_rows, size_t n, float eps);
+void lq_activate_rows(const lq_nn *nn, lq_act act, float *x, const float *gate, uint32_t n_rows, size_t n);
+
 /* y[n_in] = row i of w, decoded. */
 void lq_mat_row(const lq_nn *nn, const lq_mat *w, uint32_t i, float *y);
 
-/* Rewrites w's rows in place in the kernel's packed form, if it has one and the row count allows. tmp: bytes of one group. */
+/* Rewrites w's rows in place in the kernel's packed form, if it has one; rows beyond the last whole group stay as they are.
+ * tmp: bytes of one group. */
 void lq_mat_pack(const lq_nn *nn, lq_mat *w, void *tmp);
 /* Bytes of tmp that lq_mat_pack wants for w; 0 when it would do nothing. */
 size_t lq_mat_pack_scratch(const lq_nn *nn, const lq_mat *w);

@@ -213,9 +213,12 @@ static float error_sym(const float *x, const float *w, float s) {
 }
 
 static float fit_sym(const float *x, const float *w) {
-  float far = 0;
-  for (int i = 0; i < 16; i++)
-    if (fabsf(x[i]) > fabsf(far)) far = x[i];
+  float far = 0, most = 0; /* most = |far|, kept apart: clang 19 for wasm takes the wrong far from fabsf(x[i]) > fabsf(far) */
+  for (int i = 0; i < 16; i++) {
+    if (!(fabsf(x[i]) > most)) continue;
+    most = fabsf(x[i]);
+    far = x[i];
+  }
   if (far == 0) return 0;
   float s = far / -32, best = error_sym(x, w, s);
   for (int k = -8; k <= 8; k++) {

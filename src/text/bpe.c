@@ -18,9 +18,10 @@ int lq_char_to_byte(uint32_t cp) {
   return cp == 256 + 67 ? 173 : -1;
 }
 
-static lq_merge *merge_place(const lq_tokenizer *t, uint64_t pair) {
+/* The place of a pair, or the free place for it; *probes += the steps it took. */
+static lq_merge *merge_place(const lq_tokenizer *t, uint64_t pair, uint32_t *probes) {
   uint64_t h = pair * 0x9e3779b97f4a7c15u;
-  for (uint32_t at = (uint32_t)(h >> 32) & t->merge_mask;; at = (at + 1) & t->merge_mask)
+  for (uint32_t at = (uint32_t)(h >> 32) & t->merge_mask;; at = (at + 1) & t->merge_mask, ++*probes)
     if (t->merges[at].rank == UINT32_MAX || t->merges[at].pair == pair) return &t->merges[at];
 }
 
@@ -28,15 +29,15 @@ static uint64_t pair_of(int32_t a, int32_t b) { return (uint64_t)(uint32_t)a << 
 
 static lq_status add_merge(lq_tokenizer *t, lq_str text, uint32_t rank, lq_error *err) {
   const char *space = text.n > 2 ? memchr(text.p + 1, ' ', text.n - 2) : NULL;
-  char joined[1024];
-  if (!space || text.n > sizeof(joined)) return lq_fail(err, LQ_E_FORMAT, "merge %u \"%.*s\" is not two pieces", (unsigned)rank, LQ_STR_ARG(text));
-  size_t left = (size_t)(space - text.p), right = text.n - left - 1;
-  memcpy(joined, text.p, left);
-  memcpy(joined + left, space + 1, right);
-  int32_t a = lq_tok_find(t, text.p, left), b = lq_tok_find(t, space + 1, right), r = lq_tok_find(t, joined, left + right);
+  if (!space) return lq_fail(err, LQ_E_FORMAT, "merge %u \"%.*s\" is not two pieces", (unsigned)rank, LQ_STR_ARG(text));
+  lq_str left = {text.p, (size_t)(space - text.p)}, right = {space + 1, text.n - left.n - 1};
+  uint32_t h = lq_fnv_str(LQ_FNV_START, left.p, left.n), probes = 0;
+  int32_t a = lq_vocab_lookup(t, left.p, left.n, h), b = lq_tok_find(t, right.p, right.n);
+  int32_t r = lq_vocab_lookup_pair(t, left, right, lq_fnv_str(h, right.p, right.n));
   if (a < 0 || b < 0 || r < 0)
     return lq_fail(err, LQ_E_FORMAT, "merge %u \"%.*s\" uses a piece that is not in the vocabulary", (unsigned)rank, LQ_STR_ARG(text));
-  lq_merge *m = merge_place(t, pair_of(a, b));
+  lq_merge *m = merge_place(t, pair_of(a, b), &probes);
+  if (probes > LQ_MAX_PROBES) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.merges is made so that looking its merges up takes too long");
   if (m->rank == UINT32_MAX) *m = (lq_merge){pair_of(a, b), rank, r};
   return LQ_OK;
 }
@@ -50,8 +51,10 @@ static lq_status read_pre(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     if (!lq_str_eqz(pre, names[i].name)) continue;
     t->pre = names[i].pre;
-    t->ignore_merges = t->pre == LQ_PRE_LLAMA3;
-    return LQ_OK;
+    /* llama.cpp: a Llama 3 file that does not say so begins texts with BOS too */
+    LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_bos_token", t->pre == LQ_PRE_LLAMA3, &t->add_bos, err));
+    LQ_TRY(lq_gguf_bool(g, "loquat.tokenizer.ignore_merges", t->pre == LQ_PRE_LLAMA3, &t->ignore_merges, err));
+    return lq_gguf_bool(g, "loquat.tokenizer.nfc", t->pre == LQ_PRE_QWEN2, &t->nfc, err);
   }
   return lq_fail(err, LQ_E_UNSUPPORTED, "the pre-tokeniser \"%.*s\" is not supported (gpt-2, smollm, llama-bpe and qwen2 are)", LQ_STR_ARG(pre));
 }
@@ -83,12 +86,25 @@ lq_status lq_bpe_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *
 typedef struct symbol { int32_t id, prev, next; } symbol; /* id -1: merged away */
 typedef struct candidate { uint32_t rank; int32_t left, result; uint64_t pair; } candidate;
 
+/* Working memory, kept from word to word; it grows with the longest word. */
 typedef struct bpe {
   const lq_tokenizer *t;
+  lq_arena *a;
   symbol *s;
   candidate *heap;
-  size_t n_heap;
+  char *mapped; /* a word in the byte alphabet, at most t->longest bytes */
+  size_t room, n_heap;
 } bpe;
+
+/* Each merge frees one symbol and pushes at most two candidates: three for each byte are enough. */
+static bool reserve(bpe *b, size_t n) {
+  if (n <= b->room) return true;
+  size_t room = n < 64 ? 64 : 2 * n;
+  b->s = LQ_TAKE(b->a, symbol, room);
+  b->heap = LQ_TAKE(b->a, candidate, 3 * (uint64_t)room);
+  b->room = b->s && b->heap ? room : 0;
+  return b->room != 0;
+}
 
 static bool before(const candidate *a, const candidate *b) { return a->rank < b->rank || (a->rank == b->rank && a->left < b->left); }
 
@@ -96,7 +112,8 @@ static void push(bpe *b, int32_t left) {
   int32_t right = left < 0 ? -1 : b->s[left].next;
   if (left < 0 || right < 0) return;
   uint64_t pair = pair_of(b->s[left].id, b->s[right].id);
-  const lq_merge *m = merge_place(b->t, pair);
+  uint32_t probes = 0;
+  const lq_merge *m = merge_place(b->t, pair, &probes);
   if (m->rank == UINT32_MAX) return;
   size_t at = b->n_heap++;
   candidate c = {m->rank, left, m->result, pair};
@@ -123,8 +140,8 @@ static void merge_word(bpe *b, const unsigned char *p, size_t n, lq_ids *out) {
   size_t count = 0;
   b->n_heap = 0;
   for (size_t i = 0; i < n; i++) {
-    int32_t id = b->t->bytes[p[i]] >= 0 ? b->t->bytes[p[i]] : b->t->unk;
-    if (id < 0) continue; /* a byte the vocabulary has no token for */
+    int32_t id = b->t->bytes[p[i]];
+    if (id < 0) continue; /* a byte the vocabulary has no token for is left out, as `tokenizers` does */
     b->s[count] = (symbol){id, (int32_t)count - 1, (int32_t)count + 1};
     count++;
   }
@@ -147,34 +164,32 @@ static void merge_word(bpe *b, const unsigned char *p, size_t n, lq_ids *out) {
 }
 
 /* Llama 3: a word that is a token as a whole is that token, whatever the merges say. */
-static bool whole_word(const lq_tokenizer *t, const unsigned char *p, size_t n, lq_ids *out) {
-  char text[256];
+static bool whole_word(const bpe *b, const unsigned char *p, size_t n, lq_ids *out) {
   size_t at = 0;
-  if (!t->ignore_merges || n > sizeof(text) / 4) return false;
-  for (size_t i = 0; i < n; i++) at += lq_utf8_encode(lq_byte_to_char(p[i]), text + at);
-  int32_t id = lq_tok_find(t, text, at);
+  if (!b->mapped || n > b->t->longest) return false;
+  for (size_t i = 0; i < n && at <= b->t->longest; i++) at += lq_utf8_encode(lq_byte_to_char(p[i]), b->mapped + at);
+  int32_t id = at <= b->t->longest ? lq_tok_find(b->t, b->mapped, at) : -1;
   if (id >= 0) lq_ids_add(out, id);
   return id >= 0;
 }
 
 lq_status lq_bpe_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err) {
   lq_arena a;
-  if (n == 0) return LQ_OK;
   lq_arena_growing(&a, 1 << 12);
-  uint32_t *cp = LQ_TAKE(&a, uint32_t, n);
-  size_t *at = LQ_TAKE(&a, size_t, n + 1);
-  bpe b = {t, LQ_TAKE(&a, symbol, n), LQ_TAKE(&a, candidate, 3 * n), 0}; /* each merge frees one symbol and pushes at most two */
-  size_t n_cp = 0;
-  bool ok = cp && at && b.s && b.heap;
+  uint32_t *cp = LQ_TAKE(&a, uint32_t, n), *at = LQ_TAKE(&a, uint32_t, (uint64_t)n + 1);
+  bpe b = {.t = t, .a = &a, .mapped = t->ignore_merges ? LQ_TAKE(&a, char, t->longest + 4) : NULL};
+  size_t n_cp = 0, stop = 0;
+  bool ok = cp && at && (b.mapped || !t->ignore_merges);
   for (size_t i = 0; ok && i < n; n_cp++) {
-    at[n_cp] = i;
+    at[n_cp] = (uint32_t)i;
     i += lq_utf8_decode(text + i, n - i, &cp[n_cp]);
-    at[n_cp + 1] = i;
+    at[n_cp + 1] = (uint32_t)i;
   }
   for (size_t i = 0; ok && i < n_cp;) {
-    size_t end = lq_pretoken_end(t->pre, cp, n_cp, i);
+    size_t end = lq_pretoken_end(t->pre, cp, n_cp, i, &stop), len = at[end] - at[i];
     const unsigned char *p = (const unsigned char *)text + at[i];
-    if (!whole_word(t, p, at[end] - at[i], out)) merge_word(&b, p, at[end] - at[i], out);
+    ok = reserve(&b, len);
+    if (ok && !whole_word(&b, p, len, out)) merge_word(&b, p, len, out);
     i = end;
   }
   lq_arena_free(&a);

@@ -49,8 +49,7 @@ static size_t llama3_end(const uint32_t *cp, size_t n, size_t i, size_t max_digi
   if (lq_uni_letter(c)) return run(cp, n, i, lq_uni_letter);
   if (c != '\r' && c != '\n' && !lq_uni_number(c) && i + 1 < n && lq_uni_letter(cp[i + 1])) return run(cp, n, i + 1, lq_uni_letter);
   if (lq_uni_number(c)) {
-    end = run(cp, n, i, lq_uni_number);
-    return end - i > max_digits ? i + max_digits : end;
+    return run(cp, n - i > max_digits ? i + max_digits : n, i, lq_uni_number);
   }
   size_t j = i + (c == ' ');
   if (j < n && other(cp[j])) {
@@ -61,15 +60,15 @@ static size_t llama3_end(const uint32_t *cp, size_t n, size_t i, size_t max_digi
   return blanks(cp, n, i, true);
 }
 
-size_t lq_pretoken_end(lq_pre pre, const uint32_t *cp, size_t n, size_t i) {
+size_t lq_pretoken_end(lq_pre pre, const uint32_t *cp, size_t n, size_t i, size_t *stop) {
   switch (pre) {
     case LQ_PRE_LLAMA3: return llama3_end(cp, n, i, 3);
     case LQ_PRE_QWEN2: return llama3_end(cp, n, i, 1);
     case LQ_PRE_GPT2: return gpt2_end(cp, n, i);
-    default: break;
+    case LQ_PRE_SMOLLM: break;
   }
   if (lq_uni_number(cp[i])) return i + 1;
-  size_t stop = i; /* the text between digits is split as if it stood alone */
-  while (stop < n && !lq_uni_number(cp[stop])) stop++;
-  return gpt2_end(cp, stop, i);
+  if (*stop <= i) /* the text between digits is split as if it stood alone */
+    for (*stop = i; *stop < n && !lq_uni_number(cp[*stop]);) ++*stop;
+  return gpt2_end(cp, *stop, i);
 }

@@ -1,66 +1,87 @@
-/* Ids -> text, whole UTF-8 characters only. May call: base. */
+/* Ids -> text, whole UTF-8 characters only, as `sentencepiece` and `tokenizers` decode. May call: base. */
 #include <string.h>
 
 #include "text/vocab.h"
 
+#define SPACE "\xE2\x96\x81" /* U+2581 */
+
 void lq_stream_init(lq_stream *s, const lq_tokenizer *t, bool keep_special) { *s = (lq_stream){.t = t, .keep_special = keep_special}; }
 
-/* Passes on what is whole; broken sequences become U+FFFD, an unfinished tail waits unless `end`. */
+/* Passes on what is whole; an unfinished tail waits unless `end`. What is broken becomes U+FFFD: one for each maximal subpart, but one for
+ * each byte of byte tokens, as sentencepiece has it. */
 static void drain(lq_stream *s, bool end, lq_buf *out) {
-  char clean[3 * sizeof(s->pending)];
   size_t whole = end ? s->n_pending : lq_utf8_whole(s->pending, s->n_pending);
-  if (whole == 0) return;
-  lq_buf_add(out, clean, lq_utf8_clean(s->pending, whole, clean));
-  s->n_pending -= (unsigned)whole;
-  memmove(s->pending, s->pending + whole, s->n_pending);
-}
-
-static void push_byte(lq_stream *s, char c, lq_buf *out) {
-  s->pending[s->n_pending++] = c;
-  drain(s, s->n_pending == sizeof(s->pending), out);
-}
-
-static void push_bpe(lq_stream *s, lq_str piece, lq_buf *out) {
-  uint32_t cp;
-  for (size_t i = 0; i < piece.n;) {
-    size_t used = lq_utf8_decode(piece.p + i, piece.n - i, &cp);
-    int b = lq_char_to_byte(cp);
-    if (b >= 0) push_byte(s, (char)b, out);
-    else
-      for (size_t k = 0; k < used; k++) push_byte(s, piece.p[i + k], out);
+  for (size_t i = 0; i < whole;) {
+    uint32_t cp;
+    char one[4];
+    size_t used = lq_utf8_decode(s->pending + i, whole - i, &cp), n = lq_utf8_encode(cp, one);
+    bool broken = cp == LQ_REPLACEMENT && (used != n || memcmp(s->pending + i, one, n) != 0);
+    for (size_t k = 0; k < (broken && s->byte_tokens ? used : 1); k++) lq_buf_add(out, one, n);
     i += used;
   }
+  s->n_pending -= (unsigned)whole;
+  memmove(s->pending, s->pending + whole, s->n_pending);
+  if (whole) s->wrote = true;
 }
 
-static void push_unigram(lq_stream *s, lq_str piece, lq_buf *out) {
-  bool first = !s->started && s->t->space_prefix;
-  for (size_t i = 0; i < piece.n;) {
-    bool space = piece.n - i >= 3 && memcmp(piece.p + i, "\xE2\x96\x81", 3) == 0;
-    if (!space) push_byte(s, piece.p[i], out);
-    else if (!(first && i == 0)) push_byte(s, ' ', out);
+static void push_bytes(lq_stream *s, const char *p, size_t n, lq_buf *out) {
+  for (size_t i = 0; i < n; i++) {
+    s->pending[s->n_pending++] = p[i];
+    drain(s, false, out);
+  }
+}
+
+/* A piece is in the byte alphabet as a whole, or it is text as it stands. */
+static void push_bpe(lq_stream *s, lq_str piece, lq_buf *out) {
+  uint32_t cp;
+  bool mapped = true;
+  for (size_t i = 0; i < piece.n && mapped;) {
+    i += lq_utf8_decode(piece.p + i, piece.n - i, &cp);
+    mapped = lq_char_to_byte(cp) >= 0;
+  }
+  for (size_t i = 0; i < piece.n && mapped;) {
+    i += lq_utf8_decode(piece.p + i, piece.n - i, &cp);
+    char c = (char)lq_char_to_byte(cp);
+    push_bytes(s, &c, 1, out);
+  }
+  if (!mapped) push_bytes(s, piece.p, piece.n, out);
+}
+
+/* Text so far empty: one leading space goes, the dummy prefix; every leading space when the model squeezes them. */
+static void push_unigram(lq_stream *s, lq_token_kind kind, lq_str piece, lq_buf *out) {
+  const lq_tokenizer *t = s->t;
+  size_t i = 0;
+  if (s->n_pending) drain(s, true, out); /* a character cannot go on in another piece */
+  s->byte_tokens = false;
+  if (s->space_seen || s->wrote) s->begun = true;
+  s->space_seen = false;
+  if (kind == LQ_TOKEN_UNKNOWN) piece = LQ_STR(" \xE2\x81\x87 ");
+  else if (kind == LQ_TOKEN_CONTROL) {
+    if (!s->keep_special) return;
+  } else if (!s->begun && (t->space_prefix || t->squeeze) && piece.n >= 3 && memcmp(piece.p, SPACE, 3) == 0) {
+    i = 3;
+    s->space_seen = !t->squeeze;
+  }
+  while (i < piece.n) {
+    bool space = piece.n - i >= 3 && memcmp(piece.p + i, SPACE, 3) == 0;
+    push_bytes(s, space ? " " : piece.p + i, 1, out);
     i += space ? 3 : 1;
   }
+  drain(s, true, out);
 }
 
 void lq_stream_push(lq_stream *s, int32_t id, lq_buf *out) {
-  const lq_tokenizer *t = s->t;
-  lq_token_kind kind = lq_tok_kind(t, id);
-  lq_str piece = lq_tok_piece(t, id);
-  bool special = kind == LQ_TOKEN_CONTROL || (kind == LQ_TOKEN_UNKNOWN && !t->unigram);
-  if (special && !s->keep_special) return;
-  if (kind == LQ_TOKEN_BYTE && t->unigram) {
-    for (int b = 0; b < 256; b++)
-      if (t->bytes[b] == id) push_byte(s, (char)b, out);
-    s->started = true;
-    return;
+  lq_token_kind kind = lq_tok_kind(s->t, id);
+  lq_str piece = lq_tok_piece(s->t, id);
+  if (s->t->unigram && kind == LQ_TOKEN_BYTE) {
+    char c = (char)lq_byte_piece(piece);
+    s->byte_tokens = true;
+    push_bytes(s, &c, 1, out);
+  } else if (s->t->unigram) {
+    push_unigram(s, kind, piece, out);
+  } else if (kind != LQ_TOKEN_UNUSED && (s->keep_special || (kind != LQ_TOKEN_CONTROL && kind != LQ_TOKEN_UNKNOWN))) {
+    push_bpe(s, piece, out);
   }
-  if (t->unigram) drain(s, true, out); /* a character cannot go on in another piece */
-  if (kind == LQ_TOKEN_UNKNOWN && t->unigram) piece = LQ_STR(" \xE2\x81\x87 ");
-  if (t->unigram) push_unigram(s, piece, out);
-  else if (special || kind == LQ_TOKEN_USER)
-    for (size_t i = 0; i < piece.n; i++) push_byte(s, piece.p[i], out);
-  else push_bpe(s, piece, out);
-  s->started = true;
 }
 
 void lq_stream_end(lq_stream *s, lq_buf *out) { drain(s, true, out); }

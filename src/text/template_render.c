@@ -1,63 +1,101 @@
-/* Chat templates. This version runs the plain ChatML layout only: a model's own template is rendered when it is ChatML, and refused
- * otherwise, by a clear error. May call: base. */
+/* Chat templates: one run from template text to prompt text; memory, work and errors of a run. May call: base, template_*. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "text/template.h"
+#include "text/template_impl.h"
 
 const char lq_template_chatml[] =
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/* SmolLM2-Instruct: ChatML, with a system message of its own when the first one is not. */
-static const char smollm2[] =
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant "
-    "named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-
-static void add_message(lq_buf *out, lq_str role, lq_str content) {
-  lq_buf_addz(out, "<|im_start|>");
-  lq_buf_add(out, role.p, role.n);
-  lq_buf_addz(out, "\n");
-  lq_buf_add(out, content.p, content.n);
-  lq_buf_addz(out, "<|im_end|>\n");
+bool lq_tpl_fail(lq_tpl *t, lq_status s, const char *fmt, ...) {
+  if (t->status != LQ_OK) return false; /* the first error is the cause */
+  char msg[256];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(msg, sizeof msg, fmt, ap);
+  va_end(ap);
+  t->status = lq_fail(t->err, s, "chat template, line %u: %s", t->line, msg);
+  return false;
 }
 
-/* "\n" written as an escape inside a template's string is the same text as a line break there. */
-static bool same_template(lq_str a, const char *want) {
-  size_t i = 0, k = 0, n = strlen(want);
-  while (i < a.n && k < n) {
-    bool ea = a.p[i] == '\\' && i + 1 < a.n && a.p[i + 1] == 'n', eb = want[k] == '\\' && want[k + 1] == 'n';
-    char ca = ea ? '\n' : a.p[i], cb = eb ? '\n' : want[k];
-    if (ca != cb) return false;
-    i += ea ? 2 : 1;
-    k += eb ? 2 : 1;
+bool lq_tpl_full(lq_tpl *t, const lq_buf *b) {
+  if (!b->over) return lq_tpl_fail(t, LQ_E_NOMEM, "no memory left");
+  return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "it writes more than %zu MiB, the limit for a text", b->limit >> 20);
+}
+
+bool lq_tpl_step(lq_tpl *t, uint64_t n) {
+  t->steps += n;
+  if (t->steps <= LQ_TPL_MAX_STEPS) return true;
+  return lq_tpl_fail(t, LQ_E_UNSUPPORTED, "it needs more than %d steps, the limit for a template", LQ_TPL_MAX_STEPS);
+}
+
+void *lq_tpl_take(lq_tpl *t, uint64_t n, size_t size) {
+  uint64_t bytes;
+  if (!lq_mul_u64(n, size, &bytes) || bytes > LQ_TPL_MAX_MEMORY || t->taken + bytes > LQ_TPL_MAX_MEMORY) {
+    lq_tpl_fail(t, LQ_E_UNSUPPORTED, "it needs more than %u MiB of memory, the limit for a template", LQ_TPL_MAX_MEMORY >> 20);
+    return NULL;
   }
-  return i == a.n && k == n;
+  bytes = (bytes + 15) & ~(uint64_t)15;
+  t->taken += bytes;
+  if (bytes > t->page_left) {
+    bool own = bytes > 2048;
+    char *p = lq_arena_take(t->arena, own ? bytes : 8192, 1);
+    if (!p) {
+      lq_tpl_fail(t, LQ_E_NOMEM, "no memory left");
+      return NULL;
+    }
+    if (own) return p;
+    t->page = p;
+    t->page_left = 8192;
+  }
+  char *p = t->page;
+  t->page += bytes;
+  t->page_left -= (size_t)bytes;
+  return p;
+}
+
+static bool put_context(lq_tpl *t, lq_str context_json, lq_tscope *sc) {
+  lq_json *j;
+  lq_status s = lq_json_parse(context_json, t->arena, &j, t->err);
+  if (s != LQ_OK) {
+    t->status = s;
+    return false;
+  }
+  if (j->type != LQ_JSON_OBJECT) return lq_tpl_fail(t, LQ_E_ARG, "the variables must be one JSON object");
+  for (size_t i = 0; i < j->n; i++) {
+    lq_tv v;
+    if (!lq_tv_json(t, &j->items[i], &v) || !lq_tpl_set(t, sc, j->items[i].key, v)) return false;
+  }
+  return true;
+}
+
+lq_status lq_tpl_run(lq_arena *a, lq_str tmpl, lq_str context_json, int64_t now, lq_buf *out, lq_error *err) {
+  lq_tpl t = {.arena = a, .now = now, .err = err, .line = 1};
+  lq_buf text = {.limit = LQ_TPL_MAX_OUTPUT};
+  lq_ttok *tokens;
+  lq_tnode *root;
+  lq_tscope *globals = lq_tpl_scope(&t, NULL), *sc = globals ? lq_tpl_scope(&t, globals) : NULL;
+  t.globals = globals;
+  t.out = &text;
+  if (sc && lq_tpl_globals(&t) && lq_tpl_lex(&t, tmpl, &tokens) && lq_tpl_parse(&t, tokens, &root) && put_context(&t, context_json, sc))
+    lq_tpl_exec(&t, sc, root);
+  if (t.status == LQ_OK && text.failed)
+    lq_tpl_full(&t, &text);
+  if (t.status == LQ_OK) {
+    lq_buf_add(out, text.p ? text.p : "", text.n);
+    if (out->failed) t.status = lq_fail(err, LQ_E_NOMEM, "no memory for a prompt of %zu bytes", text.n);
+  }
+  lq_buf_free(&text);
+  return t.status;
 }
 
 lq_status lq_template_render(lq_str tmpl, lq_str context_json, int64_t now, lq_buf *out, lq_error *err) {
-  (void)now;
-  bool smol = same_template(tmpl, smollm2);
-  if (!smol && !same_template(tmpl, lq_template_chatml))
-    return lq_fail(err, LQ_E_UNSUPPORTED, "this model's chat template is not supported by this version, which runs ChatML and SmolLM2's; pass the prompt as text instead");
   lq_arena a;
-  lq_json *j;
-  lq_arena_growing(&a, 1 << 14);
-  lq_status s = lq_json_parse(context_json, &a, &j, err);
-  const lq_json *messages = s == LQ_OK ? lq_json_get(j, "messages") : NULL, *gen = s == LQ_OK ? lq_json_get(j, "add_generation_prompt") : NULL;
-  for (size_t i = 0; messages && i < messages->n && s == LQ_OK; i++) {
-    const lq_json *role = lq_json_get(&messages->items[i], "role"), *content = lq_json_get(&messages->items[i], "content");
-    if (!role || !content || role->type != LQ_JSON_STRING || content->type != LQ_JSON_STRING) {
-      s = lq_fail(err, LQ_E_ARG, "message %zu needs a role and a text as content", i + 1);
-      break;
-    }
-    if (i == 0 && smol && !lq_str_eqz(role->str, "system"))
-      add_message(out, LQ_STR("system"), LQ_STR("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
-    add_message(out, role->str, content->str);
-  }
-  if (s == LQ_OK && gen && gen->type == LQ_JSON_TRUE) lq_buf_addz(out, "<|im_start|>assistant\n");
+  lq_arena_growing(&a, 1 << 16);
+  lq_status s = lq_tpl_run(&a, tmpl, context_json, now, out, err);
   lq_arena_free(&a);
-  if (s == LQ_OK && out->failed) return lq_fail(err, LQ_E_NOMEM, "no memory for the prompt");
   return s;
 }

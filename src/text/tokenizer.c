@@ -1,21 +1,55 @@
-/* Opening a vocabulary, finding pieces, splitting at special tokens. May call: gguf, base. */
-#include <stdlib.h>
+/* Opening a vocabulary and asking about it. May call: gguf, base. */
 #include <string.h>
 
 #include "text/vocab.h"
 
+bool lq_prefixes_open(lq_prefixes *x, uint64_t n_bytes, lq_arena *a) {
+  uint32_t bits = 64;
+  while (bits < 8 * n_bytes && bits < 1u << 31) bits *= 2;
+  x->mask = bits - 1;
+  x->bits = LQ_TAKE(a, uint8_t, bits / 8);
+  return x->bits != NULL;
+}
+
+void lq_prefixes_add(lq_prefixes *x, lq_str s) {
+  uint32_t h = LQ_FNV_START;
+  for (size_t i = 0; i < s.n; i++) {
+    h = lq_fnv(h, (unsigned char)s.p[i]);
+    uint32_t at = (h ^ h >> 15) & x->mask;
+    x->bits[at >> 3] |= (uint8_t)(1u << (at & 7));
+  }
+}
+
+static uint32_t place(const lq_tokenizer *t, uint32_t fnv) { return (fnv ^ fnv >> 15) & t->hash_mask; }
+
 int32_t lq_vocab_lookup(const lq_tokenizer *t, const char *p, size_t n, uint32_t fnv) {
-  for (uint32_t at = fnv & t->hash_mask; t->hash[at]; at = (at + 1) & t->hash_mask) {
+  return lq_vocab_lookup_pair(t, (lq_str){p, n}, (lq_str){p, 0}, fnv);
+}
+
+int32_t lq_vocab_lookup_pair(const lq_tokenizer *t, lq_str l, lq_str r, uint32_t fnv) {
+  for (uint32_t at = place(t, fnv); t->hash[at]; at = (at + 1) & t->hash_mask) {
     lq_str s = t->pieces[t->hash[at] - 1];
-    if (s.n == n && memcmp(s.p, p, n) == 0) return (int32_t)(t->hash[at] - 1);
+    if (s.n == l.n + r.n && memcmp(s.p, l.p, l.n) == 0 && memcmp(s.p + l.n, r.p, r.n) == 0) return (int32_t)(t->hash[at] - 1);
   }
   return -1;
 }
 
-int32_t lq_tok_find(const lq_tokenizer *t, const char *p, size_t n) {
-  uint32_t h = LQ_FNV_START;
-  for (size_t i = 0; i < n; i++) h = lq_fnv(h, (unsigned char)p[i]);
-  return lq_vocab_lookup(t, p, n, h);
+int32_t lq_tok_find(const lq_tokenizer *t, const char *p, size_t n) { return lq_vocab_lookup(t, p, n, lq_fnv_str(LQ_FNV_START, p, n)); }
+
+/* Enters piece id; written twice, the first one counts. */
+static lq_status add_piece(lq_tokenizer *t, uint32_t id, lq_str s, lq_error *err) {
+  uint32_t at = place(t, lq_fnv_str(LQ_FNV_START, s.p, s.n));
+  if (s.n > LQ_MAX_PIECE)
+    return lq_fail(err, LQ_E_FORMAT, "token %u of tokenizer.ggml.tokens has %llu bytes; the limit is %u", (unsigned)id, (unsigned long long)s.n,
+                   LQ_MAX_PIECE);
+  t->pieces[id] = s;
+  if (s.n > t->longest) t->longest = (uint32_t)s.n;
+  for (uint32_t probes = 0; t->hash[at]; at = (at + 1) & t->hash_mask) {
+    if (lq_str_eq(t->pieces[t->hash[at] - 1], s)) return LQ_OK;
+    if (++probes > LQ_MAX_PROBES) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.tokens is made so that looking its tokens up takes too long");
+  }
+  t->hash[at] = id + 1;
+  return LQ_OK;
 }
 
 static lq_status read_pieces(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err) {
@@ -23,32 +57,21 @@ static lq_status read_pieces(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_
   LQ_TRY(lq_gguf_array(g, "tokenizer.ggml.tokens", LQ_GT_STRING, &kv, err));
   if (!kv || kv->count == 0 || kv->count > 1u << 24) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.tokens is missing, empty or too long");
   t->n = (uint32_t)kv->count;
-  uint32_t size = 16;
+  uint32_t size = 16, id = 0;
   while (size < 2 * t->n) size *= 2;
   t->pieces = LQ_TAKE(a, lq_str, t->n);
   t->scores = LQ_TAKE(a, float, t->n);
   t->kinds = LQ_TAKE(a, uint8_t, t->n);
-  t->special = LQ_TAKE(a, int32_t, t->n);
+  t->added = LQ_TAKE(a, uint8_t, t->n);
   t->hash = LQ_TAKE(a, uint32_t, size);
-  if (!t->pieces || !t->scores || !t->kinds || !t->special || !t->hash) return lq_fail(err, LQ_E_NOMEM, "no memory for %u tokens", (unsigned)t->n);
+  if (!t->pieces || !t->scores || !t->kinds || !t->added || !t->hash) return lq_fail(err, LQ_E_NOMEM, "no memory for %u tokens", (unsigned)t->n);
   t->hash_mask = size - 1;
-  uint32_t id = 0;
   lq_str s;
-  for (uint64_t pos = 0; lq_gguf_next_str(kv, &pos, &s); id++) {
-    uint32_t h = LQ_FNV_START;
-    for (size_t i = 0; i < s.n; i++) h = lq_fnv(h, (unsigned char)s.p[i]);
-    t->pieces[id] = s;
-    if (s.n > t->longest) t->longest = (uint32_t)s.n;
-    if (lq_vocab_lookup(t, s.p, s.n, h) >= 0) continue; /* written twice: the first one counts */
-    uint32_t at = h & t->hash_mask;
-    while (t->hash[at]) at = (at + 1) & t->hash_mask;
-    t->hash[at] = id + 1;
-  }
+  for (uint64_t pos = 0; lq_gguf_next_str(kv, &pos, &s); id++) LQ_TRY(add_piece(t, id, s, err));
   return LQ_OK;
 }
 
-/* "<0x41>" -> 65; -1 for anything else. */
-static int byte_piece(lq_str s) {
+int lq_byte_piece(lq_str s) {
   static const char hex[] = "0123456789ABCDEF";
   if (s.n != 6 || memcmp(s.p, "<0x", 3) != 0 || s.p[5] != '>') return -1;
   const char *a = s.p[3] ? strchr(hex, s.p[3]) : NULL, *b = s.p[4] ? strchr(hex, s.p[4]) : NULL;
@@ -65,17 +88,51 @@ static lq_status read_kinds(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   uint32_t n_bytes = 0;
   for (uint32_t i = 0; i < t->n; i++) {
     double kind = kinds ? lq_gguf_num_at(kinds, i) : LQ_TOKEN_NORMAL;
-    if (!(kind >= LQ_TOKEN_NORMAL && kind <= LQ_TOKEN_BYTE)) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.token_type[%u] is %g", (unsigned)i, kind);
+    if (!(kind >= LQ_TOKEN_NORMAL && kind <= LQ_TOKEN_BYTE))
+      return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.token_type[%u] is %g", (unsigned)i, kind);
     t->kinds[i] = (uint8_t)kind;
     t->scores[i] = scores ? (float)lq_gguf_num_at(scores, i) : 0.0f;
-    if ((t->kinds[i] == LQ_TOKEN_CONTROL || t->kinds[i] == LQ_TOKEN_USER) && t->pieces[i].n) t->special[t->n_special++] = (int32_t)i;
     if (t->kinds[i] != LQ_TOKEN_BYTE) continue;
-    int b = byte_piece(t->pieces[i]);
+    int b = lq_byte_piece(t->pieces[i]);
     if (b < 0) return lq_fail(err, LQ_E_FORMAT, "token %u \"%.*s\" is no byte token such as <0x41>", (unsigned)i, LQ_STR_ARG(t->pieces[i]));
     if (t->bytes[b] < 0) n_bytes++;
     t->bytes[b] = (int32_t)i;
   }
   t->has_bytes = n_bytes == 256;
+  return LQ_OK;
+}
+
+/* Ids listed under `key` get the flag. Our converter writes these keys: GGUF has no place for what tokenizer.json says of added tokens. */
+static lq_status read_flag(lq_tokenizer *t, const lq_gguf *g, const char *key, unsigned flag, lq_error *err) {
+  const lq_gguf_kv *kv;
+  LQ_TRY(lq_gguf_array(g, key, LQ_GT_I32, &kv, err));
+  for (uint64_t i = 0; kv && i < kv->count; i++) {
+    double id = lq_gguf_num_at(kv, i);
+    if (!(id >= 0 && id < t->n)) return lq_fail(err, LQ_E_FORMAT, "%s holds the token %g, outside the vocabulary of %u", key, id, (unsigned)t->n);
+    t->added[(uint32_t)id] |= (uint8_t)flag;
+  }
+  return LQ_OK;
+}
+
+static lq_status read_added(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err) {
+  uint64_t split = 0, user = 0;
+  LQ_TRY(read_flag(t, g, "loquat.tokenizer.lstrip", LQ_ADDED_LSTRIP, err));
+  LQ_TRY(read_flag(t, g, "loquat.tokenizer.rstrip", LQ_ADDED_RSTRIP, err));
+  LQ_TRY(read_flag(t, g, "loquat.tokenizer.normalized", LQ_ADDED_NORMALIZED, err));
+  for (uint32_t i = 0; i < t->n; i++) {
+    bool is_user = t->kinds[i] == LQ_TOKEN_USER;
+    if (is_user) t->has_user = true;
+    if (is_user && t->unigram) user += t->pieces[i].n;
+    else if (is_user || t->kinds[i] == LQ_TOKEN_CONTROL) split += t->pieces[i].n;
+    if (t->added[i] & LQ_ADDED_NORMALIZED) t->has_normalized = true;
+  }
+  if (!lq_prefixes_open(&t->split, split, a) || !lq_prefixes_open(&t->user, user, a))
+    return lq_fail(err, LQ_E_NOMEM, "no memory for %u tokens", (unsigned)t->n);
+  for (uint32_t i = 0; i < t->n; i++) {
+    bool is_user = t->kinds[i] == LQ_TOKEN_USER;
+    if (is_user && t->unigram) lq_prefixes_add(&t->user, t->pieces[i]);
+    else if (is_user || t->kinds[i] == LQ_TOKEN_CONTROL) lq_prefixes_add(&t->split, t->pieces[i]);
+  }
   return LQ_OK;
 }
 
@@ -100,6 +157,8 @@ static lq_status read_settings(lq_tokenizer *t, const lq_gguf *g, lq_error *err)
   LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_bos_token", false, &t->add_bos, err));
   LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_eos_token", t->unigram, &t->add_eos, err));
   LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_space_prefix", t->unigram, &t->space_prefix, err));
+  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.escape_whitespaces", true, &t->escape, err));
+  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.treat_whitespace_as_suffix", false, &t->suffix, err));
   return lq_gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", t->unigram, &t->squeeze, err);
 }
 
@@ -117,64 +176,10 @@ lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_erro
   LQ_TRY(read_pieces(t, g, a, err));
   LQ_TRY(read_kinds(t, g, err));
   LQ_TRY(read_settings(t, g, err));
-  LQ_TRY(unigram ? lq_unigram_open(t, g, err) : lq_bpe_open(t, g, a, err));
+  LQ_TRY(read_added(t, g, a, err));
+  LQ_TRY(unigram ? lq_unigram_open(t, g, a, err) : lq_bpe_open(t, g, a, err));
   *out = t;
   return LQ_OK;
-}
-
-/* ---- encoding ---- */
-
-/* The longest special token written at p; -1 if none. */
-static int32_t special_at(const lq_tokenizer *t, const char *p, size_t n) {
-  int32_t best = -1;
-  size_t len = 0;
-  for (uint32_t i = 0; i < t->n_special; i++) {
-    lq_str s = t->pieces[t->special[i]];
-    if (s.p[0] != p[0] || s.n <= len || s.n > n || memcmp(s.p, p, s.n) != 0) continue;
-    best = t->special[i];
-    len = s.n;
-  }
-  return best;
-}
-
-static lq_status encode_plain(const lq_tokenizer *t, const char *p, size_t n, lq_ids *out, lq_error *err) {
-  if (n == 0) return LQ_OK;
-  return t->unigram ? lq_unigram_encode(t, p, n, out, err) : lq_bpe_encode(t, p, n, out, err);
-}
-
-static lq_status encode_clean(const lq_tokenizer *t, const char *p, size_t n, unsigned flags, lq_ids *out, lq_error *err) {
-  size_t from = 0;
-  if ((flags & LQ_TOK_SPECIAL) && t->add_bos && t->bos >= 0) lq_ids_add(out, t->bos);
-  for (size_t i = 0; (flags & LQ_TOK_PARSE_SPECIAL) && i < n;) {
-    int32_t id = special_at(t, p + i, n - i);
-    if (id < 0) {
-      i++;
-      continue;
-    }
-    LQ_TRY(encode_plain(t, p + from, i - from, out, err));
-    lq_ids_add(out, id);
-    from = i += t->pieces[id].n;
-  }
-  LQ_TRY(encode_plain(t, p + from, n - from, out, err));
-  if ((flags & LQ_TOK_SPECIAL) && t->add_eos && t->eos >= 0) lq_ids_add(out, t->eos);
-  return LQ_OK;
-}
-
-lq_status lq_tok_encode(const lq_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err) {
-  lq_ids out = {ids, cap, 0};
-  lq_status s;
-  if (n > (1u << 30)) return lq_fail(err, LQ_E_ARG, "a text of %zu bytes is too long; the limit is 1 GB", n);
-  if (lq_utf8_valid(text, n)) {
-    s = encode_clean(t, text, n, flags, &out, err);
-  } else {
-    lq_arena a;
-    lq_arena_growing(&a, 3 * n + 1);
-    char *clean = LQ_TAKE(&a, char, 3 * n);
-    s = clean ? encode_clean(t, clean, lq_utf8_clean(text, n, clean), flags, &out, err) : lq_fail(err, LQ_E_NOMEM, "no memory for a text of %zu bytes", n);
-    lq_arena_free(&a);
-  }
-  *n_ids = out.n;
-  return s;
 }
 
 /* ---- queries ---- */

@@ -1,21 +1,18 @@
 /* SentencePiece unigram: the model's normaliser map, then the likeliest segmentation. May call: gguf, base.
  * Kudo 2018; map: darts-clone double array as in sentencepiece's normalizer. Every index into the map is checked. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "text/vocab.h"
 
-lq_status lq_unigram_open(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
+#define SPACE "\xE2\x96\x81" /* U+2581 */
+#define MAX_REPLACEMENT 1024 /* bytes; the longest of NFKC is 33 */
+
+/* The normaliser map: u32 bytes of its table, the table, the replacements. No replacement may be long, or a small text grows without end. */
+static lq_status read_map(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   const lq_gguf_kv *kv = lq_gguf_find(g, "tokenizer.ggml.precompiled_charsmap");
-  float min = 0;
-  for (uint32_t i = 0; i < t->n; i++) {
-    if (!isfinite(t->scores[i])) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.scores[%u] is not a finite number", (unsigned)i);
-    if (t->kinds[i] == LQ_TOKEN_NORMAL && t->scores[i] < min) min = t->scores[i];
-    if (t->kinds[i] == LQ_TOKEN_NORMAL && t->scores[i] > t->max_score) t->max_score = t->scores[i];
-  }
-  t->unk_score = min - 10.0f;
-  if (t->unk < 0) return lq_fail(err, LQ_E_FORMAT, "a unigram tokenizer needs tokenizer.ggml.unknown_token_id");
-  if (!kv || kv->count == 0) return LQ_OK;
+  if (!kv || (kv->type == LQ_GT_ARRAY && kv->count == 0)) return LQ_OK;
   if (kv->type != LQ_GT_ARRAY || (kv->elem != LQ_GT_U8 && kv->elem != LQ_GT_I8))
     return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap must be an array of bytes");
   uint32_t bytes = kv->count >= 4 ? lq_load_u32(kv->data) : 0;
@@ -25,7 +22,32 @@ lq_status lq_unigram_open(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   t->n_units = bytes / 4;
   t->replace = (const char *)kv->data + 4 + bytes;
   t->n_replace = (uint32_t)(kv->count - 4 - bytes);
+  uint32_t from = 0;
+  for (uint32_t i = 0; i < t->n_replace && i < from + MAX_REPLACEMENT; i++)
+    if (t->replace[i] == '\0') from = i + 1;
+  if (from != t->n_replace)
+    return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap: the replacement at byte %u has no end within %d bytes", (unsigned)from,
+                   MAX_REPLACEMENT);
   return LQ_OK;
+}
+
+lq_status lq_unigram_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err) {
+  float min = FLT_MAX;
+  uint64_t n_bytes = 0;
+  t->max_score = FLT_MIN; /* as sentencepiece has it: never below */
+  for (uint32_t i = 0; i < t->n; i++) {
+    if (!isfinite(t->scores[i])) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.scores[%u] is not a finite number", (unsigned)i);
+    if (t->kinds[i] == LQ_TOKEN_NORMAL && t->scores[i] < min) min = t->scores[i];
+    if (t->kinds[i] == LQ_TOKEN_NORMAL && t->scores[i] > t->max_score) t->max_score = t->scores[i];
+    if (t->kinds[i] == LQ_TOKEN_UNKNOWN && t->unk < 0) t->unk = (int32_t)i;
+    n_bytes += t->pieces[i].n;
+  }
+  t->unk_score = min - 10.0f;
+  if (t->unk < 0) return lq_fail(err, LQ_E_FORMAT, "a unigram tokenizer needs an unknown token (tokenizer.ggml.unknown_token_id)");
+  if (!lq_prefixes_open(&t->all, n_bytes, a)) return lq_fail(err, LQ_E_NOMEM, "no memory for %u tokens", (unsigned)t->n);
+  for (uint32_t i = 0; i < t->n; i++)
+    if (t->kinds[i] == LQ_TOKEN_NORMAL || t->kinds[i] == LQ_TOKEN_USER) lq_prefixes_add(&t->all, t->pieces[i]);
+  return read_map(t, g, err);
 }
 
 static uint32_t unit(const lq_tokenizer *t, uint32_t i) { return lq_load_u32(t->trie + (size_t)i * 4); }
@@ -53,70 +75,99 @@ static size_t map_prefix(const lq_tokenizer *t, const char *p, size_t n, lq_str 
   return best;
 }
 
+/* Bytes of the longest user-defined token that starts p[0..n). */
 static size_t user_prefix(const lq_tokenizer *t, const char *p, size_t n) {
   size_t best = 0;
-  for (uint32_t i = 0; i < t->n_special; i++) {
-    lq_str s = t->pieces[t->special[i]];
-    if (t->kinds[t->special[i]] == LQ_TOKEN_USER && s.n > best && s.n <= n && memcmp(s.p, p, s.n) == 0) best = s.n;
+  uint32_t h = LQ_FNV_START;
+  for (size_t len = 0; t->has_user && len < n;) {
+    h = lq_fnv(h, (unsigned char)p[len++]);
+    if (!lq_prefix_known(&t->user, h)) break;
+    int32_t id = lq_vocab_lookup(t, p, len, h);
+    if (id >= 0 && t->kinds[id] == LQ_TOKEN_USER) best = len;
   }
   return best;
 }
 
-/* Appends with ASCII spaces as U+2581; runs of them collapse when the model says so. */
-static void add_normal(const lq_tokenizer *t, lq_buf *b, const char *p, size_t n, bool *after_space) {
-  for (size_t i = 0; i < n; i++) {
-    bool space = p[i] == ' ';
-    if (space && *after_space && t->squeeze) continue;
-    if (space) lq_buf_addz(b, "\xE2\x96\x81");
-    else lq_buf_add(b, p + i, 1);
-    *after_space = space;
+/* What the text at p begins with, normalised: *to; returns the bytes it stands for. */
+static size_t next_normal(const lq_tokenizer *t, const char *p, size_t n, lq_str *to) {
+  uint32_t cp;
+  size_t used = user_prefix(t, p, n);
+  if (!used && (used = map_prefix(t, p, n, to)) > 0) return used;
+  if (!used) used = lq_utf8_decode(p, n, &cp);
+  *to = (lq_str){p, used};
+  return used;
+}
+
+static void add_space(const lq_tokenizer *t, lq_buf *b) { lq_buf_addz(b, t->escape ? SPACE : " "); }
+
+/* Appends with spaces escaped. */
+static void add_normal(const lq_tokenizer *t, lq_buf *b, lq_str s) {
+  for (size_t i = 0, from = 0; i <= s.n; i++) {
+    if (i < s.n && s.p[i] != ' ') continue;
+    lq_buf_add(b, s.p + from, i - from);
+    if (i < s.n) add_space(t, b);
+    from = i + 1;
   }
 }
 
+/* sentencepiece's Normalizer, step by step: leading spaces go first, the prefix is set if anything is left, a piece loses its leading
+ * spaces after one that ended in a space, trailing spaces go, the suffix is set. */
 static void normalize(const lq_tokenizer *t, const char *p, size_t n, lq_buf *b) {
-  bool after_space = true; /* of the start: leading spaces go the same way */
-  lq_buf body = {.limit = SIZE_MAX / 2};
-  for (size_t i = 0; i < n;) {
-    lq_str to;
-    size_t user = user_prefix(t, p + i, n - i), used = user ? user : map_prefix(t, p + i, n - i, &to);
-    if (user) to = (lq_str){p + i, user};
-    if (!used) {
-      uint32_t cp;
-      used = lq_utf8_decode(p + i, n - i, &cp);
-      to = (lq_str){p + i, used};
-    }
-    add_normal(t, &body, to.p, to.n, &after_space);
-    i += used;
+  const char *space = t->escape ? SPACE : " ";
+  size_t i = 0, len = strlen(space);
+  lq_str to;
+  for (size_t used; t->squeeze && i < n; i += used) {
+    used = next_normal(t, p + i, n - i, &to);
+    if (!lq_str_eqz(to, " ")) break;
   }
-  while (t->squeeze && body.n >= 3 && memcmp(body.p + body.n - 3, "\xE2\x96\x81", 3) == 0) body.n -= 3;
-  if (body.n && t->space_prefix) lq_buf_addz(b, "\xE2\x96\x81");
-  if (body.n) lq_buf_add(b, body.p, body.n);
-  if (body.failed) b->failed = true;
-  lq_buf_free(&body);
+  if (i >= n) return;
+  if (t->space_prefix && !t->suffix) add_space(t, b);
+  for (bool after_space = t->squeeze; i < n && !b->failed;) {
+    i += next_normal(t, p + i, n - i, &to);
+    for (; after_space && to.n && *to.p == ' '; to.n--) to.p++;
+    add_normal(t, b, to);
+    if (to.n) after_space = t->squeeze && to.p[to.n - 1] == ' ';
+  }
+  while (t->squeeze && b->n >= len && memcmp(b->p + b->n - len, space, len) == 0) b->n -= len;
+  if (t->space_prefix && t->suffix) add_space(t, b);
 }
 
-typedef struct node { float score; int32_t id; size_t from; bool reached; } node;
+typedef struct node { float score; int32_t id; uint32_t from; } node; /* best path to a place; from = FAR: none yet */
+#define FAR UINT32_MAX
 
-/* Every piece that starts at `at` may end a better path. */
-static void extend(const lq_tokenizer *t, const char *p, size_t n, size_t at, node *nodes) {
-  uint32_t fnv = LQ_FNV_START;
-  size_t most = n - at < t->longest ? n - at : t->longest;
-  size_t first = ((unsigned char)p[at] < 0x80) ? 1 : ((unsigned char)p[at] < 0xE0) ? 2 : ((unsigned char)p[at] < 0xF0) ? 3 : 4;
+/* A path that ends in piece id, from `from` to *to, of this score: kept if it is better. Sums are rounded to float before they are
+ * compared, as in sentencepiece: ties fall the same way. */
+static void offer(node *to, float score, int32_t id, size_t from) {
+  if (to->from == FAR || score > to->score) *to = (node){score, id, (uint32_t)from};
+}
+
+/* Long texts would lose the pieces' scores in the sum's rounding: past 1e5 the scores start again from 0 at `at`, which every path ahead
+ * passes or compares with. sentencepiece 0.2.3 does the same, found by comparing texts of falling score. */
+static void rebase(const lq_tokenizer *t, size_t n, size_t at, node *nodes) {
+  float base = nodes[at].score;
+  for (size_t i = at; i <= n && i - at <= t->longest; i++)
+    if (nodes[i].from != FAR) nodes[i].score -= base;
+}
+
+/* Every piece that starts at `at` may end a better path. Returns the bytes of the character there. */
+static size_t extend(const lq_tokenizer *t, const char *p, size_t n, size_t at, node *nodes) {
+  unsigned char c = (unsigned char)p[at];
+  size_t first = c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+  uint32_t h = LQ_FNV_START;
   bool single = false;
   if (first > n - at) first = n - at;
-  for (size_t len = 1; len <= most; len++) {
-    fnv = lq_fnv(fnv, (unsigned char)p[at + len - 1]);
-    int32_t id = lq_vocab_lookup(t, p + at, len, fnv);
+  if (nodes[at].score < -1e5f) rebase(t, n, at, nodes);
+  for (size_t len = 1; len <= n - at; len++) {
+    h = lq_fnv(h, (unsigned char)p[at + len - 1]);
+    if (!lq_prefix_known(&t->all, h)) break;
+    int32_t id = lq_vocab_lookup(t, p + at, len, h);
     if (id < 0 || (t->kinds[id] != LQ_TOKEN_NORMAL && t->kinds[id] != LQ_TOKEN_USER)) continue;
-    float own = t->kinds[id] == LQ_TOKEN_USER ? (float)len * t->max_score - 0.1f : t->scores[id];
-    float score = own + nodes[at].score;
-    node *to = &nodes[at + len];
-    if (!to->reached || score > to->score) *to = (node){score, id, at, true};
+    float own = t->kinds[id] == LQ_TOKEN_USER ? (float)((double)((float)len * t->max_score) - 0.1) : t->scores[id];
+    offer(&nodes[at + len], own + nodes[at].score, id, at);
     if (len == first) single = true;
   }
-  node *to = &nodes[at + first];
-  float score = t->unk_score + nodes[at].score;
-  if (!single && (!to->reached || score > to->score)) *to = (node){score, t->unk, at, true};
+  if (!single) offer(&nodes[at + first], t->unk_score + nodes[at].score, t->unk, at);
+  return first;
 }
 
 /* An unknown run is one id, or its bytes when the model has byte tokens. */
@@ -128,25 +179,39 @@ static void add_piece(const lq_tokenizer *t, const char *p, size_t n, int32_t id
   *after_unknown = unknown;
 }
 
+/* The best path: read back to front, turned round in place, then told. */
+static void tell_path(const lq_tokenizer *t, const lq_buf *norm, node *nodes, lq_ids *out) {
+  size_t end = norm->n, next = 0;
+  bool after_unknown = false;
+  while (end > 0) {
+    size_t from = nodes[end].from;
+    nodes[end].from = (uint32_t)next; /* from now on: where the piece after this one ends */
+    next = end;
+    end = from;
+  }
+  for (size_t from = 0; next; from = end) {
+    end = next;
+    next = nodes[end].from;
+    add_piece(t, norm->p + from, end - from, nodes[end].id, &after_unknown, out);
+  }
+}
+
 lq_status lq_unigram_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err) {
-  lq_buf norm = {.limit = SIZE_MAX / 2};
+  uint64_t limit = 64 * ((uint64_t)n + 64); /* NFKC's worst is 11 times; a node's place has 32 bits */
+  lq_buf norm = {.limit = limit < UINT32_MAX - 1 ? (size_t)limit : UINT32_MAX - 1};
   lq_arena a;
   normalize(t, text, n, &norm);
   lq_arena_growing(&a, 1 << 12);
-  node *nodes = LQ_TAKE(&a, node, norm.n + 1);
-  size_t *ends = LQ_TAKE(&a, size_t, norm.n + 1), n_ends = 0;
-  bool ok = nodes && ends && !norm.failed, after_unknown = false;
+  node *nodes = LQ_TAKE(&a, node, (uint64_t)norm.n + 1);
+  bool ok = nodes && !norm.failed;
   if (ok && norm.n) {
-    nodes[0].reached = true;
-    for (size_t at = 0; at < norm.n; at++)
-      if (nodes[at].reached) extend(t, norm.p, norm.n, at, nodes);
-    for (size_t at = norm.n; at > 0; at = nodes[at].from) ends[n_ends++] = at;
-    while (n_ends) {
-      size_t end = ends[--n_ends], from = nodes[end].from;
-      add_piece(t, norm.p + from, end - from, nodes[end].id, &after_unknown, out);
-    }
+    for (size_t i = 1; i <= norm.n; i++) nodes[i].from = FAR;
+    for (size_t at = 0; at < norm.n;) at += extend(t, norm.p, norm.n, at, nodes);
+    tell_path(t, &norm, nodes, out);
   }
+  bool grew = norm.failed && norm.limit - norm.n < 3 * MAX_REPLACEMENT; /* 3: a space becomes three bytes */
   lq_arena_free(&a);
   lq_buf_free(&norm);
+  if (grew) return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.precompiled_charsmap makes a text of %zu bytes grow more than 64 times", n);
   return ok ? LQ_OK : lq_fail(err, LQ_E_NOMEM, "no memory to tokenise %zu bytes", n);
 }

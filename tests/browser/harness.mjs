@@ -1,14 +1,18 @@
 // @ts-check
 /* What the page's tests share: a server that can misbehave, mock models, a browser. */
 
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createServer as createRealServer, listen } from '../../web/serve.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** A browser context as most tests want it. */
+export const PLAIN = { viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'] };
 export const SHOTS = join(ROOT, 'build/screenshots');
 
 const TYPES = /** @type {Record<string, string>} */ ({
@@ -25,9 +29,9 @@ export function mockModel(spec, size = 0) {
 /** @param {Buffer} bytes */
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-const INFO = { architecture: 't5', context_length: 512, kernels: 'wasmrelaxed', threads: 2 };
+const INFO = { architecture: 't5', context_length: 512, kernels: 'wasmrelaxed', build: 'relaxed-mt', threads: 2 };
 export const TRANSLATOR = { delay: 12, info: { ...INFO, name: 'fr-en', tasks: ['translate'], languages: ['fr', 'en'], memory: { weights: 12e6, session: { context: 512, bytes: 3e6 } } } };
-export const CHATTER = { delay: 12, info: { ...INFO, name: 'SmolLM2 135M Instruct', architecture: 'llama', tasks: ['generate', 'chat'], languages: ['en'], memory: { weights: 98e6, session: { context: 2048, bytes: 45e6 } } } };
+export const CHATTER = { delay: 25, reading: 800, info: { ...INFO, name: 'SmolLM2 135M Instruct', architecture: 'llama', tasks: ['generate', 'chat'], languages: ['en'], memory: { weights: 98e6, session: { context: 2048, bytes: 45e6 } } } };
 
 /**
  * A server of web/ with the mock in place of the engine.
@@ -39,7 +43,7 @@ export async function mockServer(options = {}) {
   const models = options.models ?? { 'fr-en.gguf': translator, 'smollm2.gguf': chatter };
   const manifest = options.manifest ?? { models: [
     { file: 'fr-en.gguf', name: 'French ↔ English', task: 'translate', languages: ['fr', 'en'], licence: 'MIT', bytes: translator.length, sha256: sha256(translator) },
-    { file: 'smollm2.gguf', name: 'SmolLM2 135M Instruct', task: 'chat', languages: ['en'], licence: 'Apache-2.0', bytes: chatter.length, sha256: sha256(chatter) },
+    { file: 'smollm2.gguf', name: 'SmolLM2 135M Instruct', task: 'chat', languages: ['en'], licence: 'Apache-2.0', bytes: chatter.length, memory_bytes: 48e6, sha256: sha256(chatter) },
     { file: 'absent.gguf', name: 'A model elsewhere', task: 'chat', languages: ['en', 'fr'], licence: 'Apache-2.0', bytes: 361e6, sha256: '00', url: 'https://models.example/absent.gguf' },
   ] };
   /** @type {string[]} */
@@ -85,12 +89,43 @@ function sendModel(req, res, bytes) {
   res.end(req.method === 'HEAD' ? undefined : bytes.subarray(from));
 }
 
+/**
+ * The page as `make run` serves it, with a log of requests.
+ * @param {{web?: string, models?: string, isolation?: boolean}} [options]
+ */
+export async function realServer(options = {}) {
+  const server = createRealServer(options);
+  /** @type {string[]} */
+  const requests = [];
+  server.on('request', (req) => requests.push(`${req.method} ${req.url}`));
+  const port = await listen(server, 0, '127.0.0.1');
+  return {
+    url: `http://localhost:${port}/`, port, requests,
+    close: () => new Promise((resolve) => { server.closeAllConnections(); server.close(() => resolve(null)); }),
+  };
+}
+
+/** Fails on anything that axe-core finds in what is on the screen. @param {any} page */
+export async function audit(page) {
+  const source = await readFile(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8').catch(() => '');
+  if (!source) return;
+  await page.evaluate(source);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  assert.deepEqual(violations.map((/** @type {any} */ v) => `${v.id}: ${v.help}: ${v.nodes.map((/** @type {any} */ n) => `${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`).join(' | ')}`), []);
+}
+
 const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** A Chromium, or null with the reason when there is none on this machine. */
+/** What this machine lacks for tests in a browser, as a sentence; '' when nothing. */
+async function lacking() {
+  if (!CHROMIUM) return 'there is no Chromium here (CHROMIUM names one elsewhere)';
+  return import('playwright-core').then(() => '', () => 'playwright-core is not installed (npm ci)');
+}
+
+/** A Chromium, or null when there is none on this machine. */
 export async function launch() {
-  const playwright = await import('playwright-core').catch(() => null);
-  if (!playwright || !CHROMIUM) return null;
+  if (await lacking()) return null;
+  const playwright = await import('playwright-core');
   await mkdir(SHOTS, { recursive: true });
   return playwright.chromium.launch({ executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
@@ -105,4 +140,10 @@ export function watch(page) {
     if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) problems.push(m.text());
   });
   return problems;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) { /* tests/run.sh asks before it starts the suites */
+  const lack = await lacking();
+  if (lack) console.log(`SKIP: ${lack}, so the page was not tested`);
+  process.exitCode = lack ? 1 : 0;
 }

@@ -51,12 +51,24 @@ export class Model {
   /** @param {any} messages @param {any} options */
   generate(messages, options) {
     const turns = messages.filter((/** @type {any} */ m) => m.role === 'user');
+    if (turns.at(-1).content === 'Please fail.') return this.#fail(new LoquatError('LQ_E_CONTEXT', 'the conversation has 2,190 tokens and this model holds 2,048'));
     return this.#stream([`Answer ${turns.length} to “${turns.at(-1).content}”. It has a second sentence, so that there is something to read while it streams.`], options);
+  }
+
+  /** @param {LoquatError} error */
+  async* #fail(error) { /* after a moment, as the engine does */
+    await sleep(30);
+    throw error;
   }
 
   /** @param {string[]} parts @param {any} options */
   async* #stream(parts, options) {
     const { signal } = options;
+    for (let promptDone = 0; this.spec.reading && promptDone < 100; promptDone += 25) { /* as a long prompt is read */
+      await sleep(this.spec.reading / 4);
+      if (signal?.aborted) throw abortError();
+      yield { text: '', tokenId: -1, logprob: 0, promptDone, promptTotal: 100, sentence: 0, nSentences: 1, finish: null };
+    }
     for (const [sentence, part] of parts.entries()) {
       for (const text of part.match(/\S+\s*|\s+/g) ?? []) {
         if (signal?.aborted) throw abortError();

@@ -10,6 +10,7 @@ skipped when its file is not there. Prints one line a check, the first tensor th
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -17,11 +18,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from gguf import GGUFReader
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 from lib.checkpoint import Tensors  # noqa: E402
-from reference import first_difference  # noqa: E402
+from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
@@ -130,13 +132,41 @@ def decoder_case(report, engine, name):
     report.check(greedy == forced, f"{name} greedy ids")
 
 
+TINY = {"t5-v1_1": ("enc.blk.0.attn_v", "enc.0.attn"), "t5-v1_0": ("dec.blk.1.cross_attn_o", "dec.1.cross"),
+        "llama-gqa": ("blk.1.ffn_down", "dec.1.ffn"), "qwen2": ("blk.0.attn_k", "dec.0.attn")}
+
+
+def broken_copy(model, tensor, folder):
+    """The model with one weight of one tensor changed."""
+    raw = bytearray(model.read_bytes())
+    at = next(int(t.data_offset) for t in GGUFReader(model).tensors if t.name == f"{tensor}.weight")
+    raw[at:at + 4] = np.float32(np.frombuffer(raw[at:at + 4], "<f4")[0] + 3).tobytes()
+    broken = Path(folder, "broken.gguf")
+    broken.write_bytes(raw)
+    return broken
+
+
+def tensors_case(report, engine):
+    """Every tensor on the way through the tiny models is the reference's; a model with one wrong weight is named by its first wrong tensor."""
+    for name, (broken, first) in TINY.items():
+        model, ids, decoder_ids = ROOT / f"models/tiny/{name}.gguf", [5, 9, 4, 17, 30, 2], [0, 8, 3] if name.startswith("t5") else None
+        said = first_difference(model, ids, decoder_ids, engine.probed(model, ids, decoder_ids), TOLERANCE)
+        found = re.fullmatch(r"none of the (\d+) probed tensors differs .*", said)
+        report.check(found and int(found[1]) >= 9, f"{name} tensor by tensor: {said}")
+        with tempfile.TemporaryDirectory() as folder:
+            got = engine.probed(broken_copy(model, broken, folder), ids, decoder_ids)
+        said = first_difference(model, ids, decoder_ids, got, TOLERANCE)
+        report.check(said.startswith(f"first difference: {first}["), f"{name} with a wrong weight in {broken}: {said}")
+
+
 def translations(engine, model, cases):
     """Our greedy text of each case, one run per direction with a line for each sentence."""
     texts = {}
     for to in sorted({c["to"] for c in cases}):
         lines = [c["text"] for c in cases if c["to"] == to]
         source = "fr" if to == "en" else "en"
-        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST, text="".join(line + "\n" for line in lines))
+        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST,
+                         text="".join(line + "\n" for line in lines))
         texts |= {(to, line): result for line, result in zip(lines, out.split("\n"))}
     return [texts.get((c["to"], c["text"]), "") for c in cases]
 
@@ -163,6 +193,28 @@ def fr_en_case(report, engine, f32):
         report.check(len(cases) - len(wrong) >= least, f"fr-en {name}: {len(cases) - len(wrong)} of {len(cases)} texts as recorded, at least {least}")
         for case, text in wrong:
             print(f"     {case['text']!r}: {text!r}, recorded {case['greedy']!r}")
+
+
+def decoded_case(report, engine):
+    """models/fr-en.gguf with its weights decoded to float32, against numpy on the same numbers: every greedy id of every sentence. It says
+    of the float engine on a real model what the float original (23 MB, not in the tree) would."""
+    expected, _ = load(GOLDEN / "fr-en")
+    quantised, reference = ROOT / "models/fr-en.gguf", Run(ROOT / "models/fr-en.gguf")
+    with tempfile.TemporaryDirectory() as folder:
+        model, same = Path(folder, "f32.gguf"), 0
+        subprocess.run([*engine.command, "quantize", quantised, model, "f32"], check=True, capture_output=True)
+        for i, case in enumerate(expected["cases"]):
+            want, scores = reference.greedy(case["input_ids"], 1, 24)
+            ids = ",".join(map(str, case["input_ids"]))
+            got = json.loads(engine.run("generate", "-m", model, "--ids", ids, "--max-new-tokens", 24, "--json"))["ids"]
+            same += got == want
+            if got != want:
+                print(f"     {case['text']!r}: {got}, numpy {want}")
+            if i < 5:
+                steps = [0, *want[:-1]]
+                close(report, engine, f"fr-en decoded, sentence {i}, last step", engine.logits(model, case["input_ids"], steps), scores, TOLERANCE,
+                      (model, case["input_ids"], steps))
+    report.check(same == len(expected["cases"]), f"fr-en decoded to float32: {same} of {len(expected['cases'])} sentences with numpy's greedy ids")
 
 
 def follows(got, recorded, count):
@@ -208,7 +260,9 @@ def main():
         "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
         "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
         "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
+        "fr-en-decoded": lambda: decoded_case(report, engine),
         "smollm2": lambda: smollm2_case(report, engine, args.smollm2) if args.smollm2.is_file() else report.skip(
             f"smollm2: {args.smollm2} is not there (make models fetches it)"),
     }

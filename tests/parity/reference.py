@@ -1,6 +1,7 @@
-"""A plain numpy forward of the tiny models from their GGUF files, in float64: every tensor the engine can be probed for.
+"""A plain numpy forward of a model from its GGUF file, in float64: every tensor the engine can be probed for, and greedy translation.
 
-Only used to say where a run that differs begins to differ. Names: {enc,dec}.<layer>.{in,attn,cross,ffn,out}, {enc,dec}.<layers>.norm, logits;
+Says where a run that differs begins to differ, and what a quantised file says when its weights are decoded.
+Names: {enc,dec}.<layer>.{in,attn,cross,ffn,out}, {enc,dec}.<layers>.norm, logits;
 attn, cross and ffn are what each part adds to the residual stream.
 T5: Raffel 2020, with the buckets of Mesh TensorFlow; LLaMA: Touvron 2023; RoPE: Su 2021.
 """
@@ -17,6 +18,7 @@ class Weights:
         self.fields = reader.fields
         self.tensors = {t.name: t for t in reader.tensors}
         self.arch = self.fields["general.architecture"].contents()
+        self.decoded = {}
 
     def key(self, name, default=None):
         field = self.fields.get(f"{self.arch}.{name}")
@@ -24,7 +26,9 @@ class Weights:
 
     def get(self, name):
         t = self.tensors.get(name)
-        return None if t is None else gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float64)
+        if t is not None and name not in self.decoded:
+            self.decoded[name] = gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float64)
+        return self.decoded.get(name)
 
     def apply(self, name, x):
         y = x @ self.get(name + ".weight").T
@@ -132,6 +136,19 @@ class Run:
         self.probed[name] = x
         return x
 
+    def scores(self, x):
+        head = self.w.get("output.weight" if "output.weight" in self.w.tensors else "token_embd.weight")
+        return (x * self.w.key("logit_scale", 1.0)) @ head.T
+
+    def greedy(self, ids, eos, longest):
+        """New ids of an encoder-decoder, EOS the last unless `longest` comes first, and the scores of the last step."""
+        w, out = self.w, [self.w.key("decoder_start_token_id")]
+        memory = self.stack("enc", "enc.", w.key("block_count"), ids, None)
+        while len(out) <= longest and out[-1] != eos:
+            scores = self.scores(self.stack("dec", "dec.", w.key("decoder_block_count"), out, memory)[-1])
+            out.append(int(scores.argmax()))
+        return out[1:], scores
+
     def run(self, ids, decoder_ids):
         w = self.w
         if self.t5:
@@ -139,8 +156,7 @@ class Run:
             x = self.stack("dec", "dec.", w.key("decoder_block_count"), decoder_ids, memory)
         else:
             x = self.stack("dec", "", w.key("block_count"), ids, None)
-        head = "output.weight" if "output.weight" in w.tensors else "token_embd.weight"
-        self.probed["logits"] = x @ w.get(head).T * w.key("logit_scale", 1.0)
+        self.probed["logits"] = self.scores(x)
         return self.probed
 
 

@@ -229,6 +229,38 @@ class Tokenizers(Case):
         self.assertEqual(vocab.keys, {"pre": "smollm", "add_space_prefix": False, "add_bos_token": True, "add_eos_token": False,
                                       "bos_token_id": 3, "eos_token_id": 2, "padding_token_id": 5})
 
+    def test_what_names_do_not_say_becomes_keys(self):
+        flags = [{"id": 3, "content": "<m>", "lstrip": True, "rstrip": True}, {"id": 4, "content": "e\u0301", "normalized": True}]
+        self.bpe(normalizer={"type": "NFC"}, added_tokens=flags)
+        vocab = tokenizer.open_tokenizer(self.folder, {})
+        self.assertEqual(vocab.tokens[4], "\u00e9")  # matched in normalised text
+        self.assertEqual({k: v for k, v in vocab.keys.items() if k.startswith("loquat.")}, {
+            "loquat.tokenizer.lstrip": [3], "loquat.tokenizer.rstrip": [3], "loquat.tokenizer.normalized": [4], "loquat.tokenizer.nfc": True})
+        model = {"type": "BPE", "vocab": {"a": 0}, "merges": [], "ignore_merges": True}
+        self.bpe(pre_tokenizer=LLAMA3, model=model, added_tokens=[])
+        self.assertFalse([k for k in tokenizer.open_tokenizer(self.folder, {}).keys if k.startswith("loquat.")])
+        self.bpe(pre_tokenizer=LLAMA3, model=model | {"ignore_merges": False}, added_tokens=[])
+        self.assertIs(tokenizer.open_tokenizer(self.folder, {}).keys["loquat.tokenizer.ignore_merges"], False)
+        self.bpe(pre_tokenizer=QWEN2)
+        self.assertIs(tokenizer.open_tokenizer(self.folder, {}).keys["loquat.tokenizer.nfc"], False)
+
+    def test_what_cannot_be_mapped_is_refused_by_name(self):
+        model = {"type": "BPE", "vocab": {"a": 0}, "merges": []}
+        two = [{"SpecialToken": {"id": "<s>"}}, {"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]
+        for changes, pattern in (
+                ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}}, "normalizer NFC \\+ Lowercase"),
+                ({"decoder": {"type": "WordPiece"}}, "decoder WordPiece"),
+                ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor RobertaProcessing"),
+                ({"post_processor": {"type": "TemplateProcessing", "single": two}}, "more than one token before or after"),
+                ({"added_tokens": [{"id": 3, "content": "<w>", "single_word": True}]}, "'<w>' of tokenizer.json is single_word"),
+                ({"model": model | {"dropout": 0.1}}, "dropout = 0.1"),
+                ({"model": model | {"end_of_word_suffix": "</w>"}}, "end_of_word_suffix = '</w>'"),
+                ({"model": model | {"continuing_subword_prefix": "##"}}, "continuing_subword_prefix = '##'"),
+                ({"model": model | {"unk_token": "<unk>"}}, "unk_token = '<unk>'")):
+            self.bpe(**changes)
+            with self.subTest(pattern):
+                self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
+
     def test_more_tokens_than_rows_are_refused(self):
         self.bpe()
         self.assertRaisesRegex(ConvertError, "6 tokens, the model's vocab_size is 5", tokenizer.open_tokenizer, self.folder, {"vocab_size": 5})
@@ -248,6 +280,15 @@ class Tokenizers(Case):
         self.assertEqual(vocab.keys, {"unknown_token_id": 2, "eos_token_id": 1, "padding_token_id": 0, "add_space_prefix": True,
                                       "remove_extra_whitespaces": False, "add_bos_token": False, "add_eos_token": True, "precompiled_charsmap": b"map"})
         self.assertEqual(tokenizer.translation_languages(vocab), ["fr"])
+
+    def test_sentencepiece_flags(self):
+        spec, pieces = message((40, 0), (24, 1)), message((1, "<unk>"), (3, 2))
+        (self.folder / "spiece.model").write_bytes(message((1, pieces), (2, spec), (3, message((5, 0)))))
+        keys = tokenizer.open_tokenizer(self.folder, {}).keys
+        self.assertEqual((keys["escape_whitespaces"], keys["treat_whitespace_as_suffix"]), (False, True))
+        for extra, pattern in (((2, message((44, " ?? "))), "unk_surface"), ((5, message((2, b"map"))), "denormalizer_spec")):
+            (self.folder / "spiece.model").write_bytes(message((1, pieces), (2, spec), extra))
+            self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
 
     def test_damaged_or_other_sentencepiece(self):
         for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 2)))), "SentencePiece BPE model")):

@@ -1,0 +1,245 @@
+"""Writes tests/data/tiny-chat.gguf and the corpus of the whole-model fuzz target: small good models and one file per way to lie about one.
+
+    python3 tests/fuzz/make_models.py tests
+
+tiny-chat is a LLaMA with byte tokens whose weights make it answer every chat with "Hi é€!abcdefgh": each token's embedding points at the
+token to follow, and the layers only add a little noise. Its tests need a text that is known beforehand and crosses token boundaries.
+"""
+import os
+import random
+import struct
+import sys
+
+from make_corpus import BOOL, F32, I32, STRING, array, file, kv, text, tensor, u32
+
+F16 = 1
+REPLY = "Hi é€!abcdefgh"
+CHATML = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+          "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+
+
+def f32(key, v):
+    return kv(key, F32, struct.pack("<f", v))
+
+
+def string(key, v):
+    return kv(key, STRING, text(v))
+
+
+def strings(key, items):
+    return array(key, STRING, len(items), b"".join(text(s) for s in items))
+
+
+def i32s(key, items):
+    return array(key, I32, len(items), struct.pack(f"<{len(items)}i", *items))
+
+
+def f32s(key, items):
+    return array(key, F32, len(items), struct.pack(f"<{len(items)}f", *items))
+
+
+def flag(key, v):
+    return kv(key, BOOL, bytes([v]))
+
+
+def model(kvs, tensors):
+    """tensors: {name: (type, dims, bytes)}; kvs: {key: encoded pair}."""
+    at, entries, data = 0, [], b""
+    for name, (vtype, dims, raw) in tensors.items():
+        entries.append(tensor(name, vtype, dims, at))
+        data += raw + bytes(-len(raw) % 32)
+        at = len(data)
+    head = file(list(kvs.values()), entries)
+    return head + bytes(-len(head) % 32) + data
+
+
+def matrix(r, n_in, n_out, scale=0.3, vtype=0):
+    x = [r.gauss(0, scale) for _ in range(n_in * n_out)]
+    return vtype, [n_in, n_out], struct.pack(f"<{len(x)}{'e' if vtype == F16 else 'f'}", *x)
+
+
+def ones(n):
+    return 0, [n], struct.pack(f"<{n}f", *[1.0] * n)
+
+
+def block(r, prefix, d, ff, kv_width, out, gate=True, scale=0.3):
+    t = {"attn_norm": ones(d), "attn_q": matrix(r, d, d, scale), "attn_k": matrix(r, d, kv_width, scale), "attn_v": matrix(r, d, kv_width, scale),
+         out: matrix(r, d, d, scale), "ffn_norm": ones(d)}
+    if gate:
+        t["ffn_gate"] = matrix(r, d, ff, scale)
+    t |= {"ffn_up": matrix(r, d, ff, scale), "ffn_down": matrix(r, ff, d, scale)}
+    return {f"{prefix}{name}.weight": v for name, v in t.items()}
+
+
+def llama(r, vocab=12, d=8, heads=2, kv_heads=1, ff=8, layers=1, context=32):
+    kvs = {"arch": string("general.architecture", "llama"), "d": u32("llama.embedding_length", d), "ff": u32("llama.feed_forward_length", ff),
+           "n": u32("llama.block_count", layers), "ctx": u32("llama.context_length", context), "h": u32("llama.attention.head_count", heads),
+           "hk": u32("llama.attention.head_count_kv", kv_heads), "eps": f32("llama.attention.layer_norm_rms_epsilon", 1e-5)}
+    tensors = {"token_embd.weight": matrix(r, d, vocab)}
+    for i in range(layers):
+        tensors |= block(r, f"blk.{i}.", d, ff, d // heads * kv_heads, "attn_output")
+    return kvs, tensors | {"output_norm.weight": ones(d)}
+
+
+def t5(r, vocab=12, d=8, heads=2, ff=8):
+    kvs = {"arch": string("general.architecture", "t5"), "d": u32("t5.embedding_length", d), "ff": u32("t5.feed_forward_length", ff),
+           "n": u32("t5.block_count", 1), "h": u32("t5.attention.head_count", heads), "b": u32("t5.attention.relative_buckets_count", 8),
+           "m": u32("t5.attention.relative_max_distance", 16), "start": u32("t5.decoder_start_token_id", 0)}
+    tensors = {"token_embd.weight": matrix(r, d, vocab)}
+    for side in ("enc", "dec"):
+        tensors |= block(r, f"{side}.blk.0.", d, ff, d, "attn_o") | {f"{side}.blk.0.attn_rel_b.weight": matrix(r, heads, 8),
+                                                                      f"{side}.output_norm.weight": ones(d)}
+    tensors |= {"dec.blk.0.cross_attn_norm.weight": ones(d)} | {f"dec.blk.0.cross_attn_{x}.weight": matrix(r, d, d) for x in "qkvo"}
+    return kvs, tensors
+
+
+def unigram():
+    pieces = ["<pad>", "</s>", "<unk>", "<2en>", "<2fr>", "▁", "a", "b", "▁a", ".", "c", "d"]
+    return {"tok": string("tokenizer.ggml.model", "t5"), "pieces": strings("tokenizer.ggml.tokens", pieces),
+            "scores": f32s("tokenizer.ggml.scores", [0, 0, 0, 0, 0, -2, -3, -3, -2.5, -4, -4, -4]),
+            "types": i32s("tokenizer.ggml.token_type", [3, 3, 2, 3, 3] + [1] * 7), "eos": u32("tokenizer.ggml.eos_token_id", 1),
+            "unk": u32("tokenizer.ggml.unknown_token_id", 2), "langs": strings("loquat.languages", ["en", "fr"])}
+
+
+def byte_char(b):
+    """GPT-2's printable stand-in for a byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return chr(b) if b in plain else chr(256 + [x for x in range(256) if x not in plain].index(b))
+
+
+def tiny_chat():
+    r = random.Random(5)
+    d, specials = 32, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    pieces = specials + [byte_char(b) for b in range(256)]
+    path = [3 + b for b in b"\n" + REPLY.encode()] + [2]
+    follows = {a: b for a, b in zip(path, path[1:])}
+    embed = [[r.choice((-1.0, 1.0)) for _ in range(d)] for _ in pieces]
+    out = [[0.0] * d for _ in pieces]
+    for i in range(len(pieces)):
+        to = follows.get(i, 0)  # whatever is not on the path ends the text
+        for k in range(d):
+            out[to][k] += embed[i][k] if i in follows else 0.02 * embed[i][k]
+    kvs, tensors = llama(r, len(pieces), d, 4, 2, 32, 2, 131072)
+    kvs |= {"tok": string("tokenizer.ggml.model", "gpt2"), "pre": string("tokenizer.ggml.pre", "gpt-2"), "pieces": strings("tokenizer.ggml.tokens",
+        pieces),
+            "types": i32s("tokenizer.ggml.token_type", [3] * 3 + [1] * 256), "merges": strings("tokenizer.ggml.merges", []),
+            "eos": u32("tokenizer.ggml.eos_token_id", 2), "template": string("tokenizer.chat_template", CHATML)}
+    half = lambda rows: (F16, [d, len(rows)], struct.pack(f"<{d * len(rows)}e", *[x for row in rows for x in row]))
+    tensors["token_embd.weight"] = half(embed)
+    for i in range(2):
+        for name in block(random.Random(i), f"blk.{i}.", d, 32, 16, "attn_output"):
+            if "norm" not in name:
+                tensors[name] = matrix(r, *tensors[name][1], scale=0.02, vtype=F16)
+    return model(kvs, tensors | {"output.weight": half(out)})
+
+
+def files():
+    def put(name, kvs, tensors):
+        out[name] = model(kvs, tensors)
+
+    def lie(name, base, kvs=None, tensors=None, drop=()):
+        k, t = base(random.Random(3))
+        put(name, {x: v for x, v in (k | (kvs or {})).items() if x not in drop}, {x: v for x, v in (t | (tensors or {})).items() if x not in drop})
+
+    def pair(r):
+        k, t = t5(r)
+        return k | unigram(), t
+
+    out, r, nan = {}, random.Random(9), float("nan")
+    lie("good_llama", llama)
+    lie("good_t5", t5)
+    lie("good_pair", pair)
+    lie("arch_none", llama, drop=["arch"])
+    lie("arch_unknown", llama, {"arch": string("general.architecture", "mamba\x1b[31m")})
+    lie("arch_number", llama, {"arch": u32("general.architecture", 7)})
+    for key, name in (("d", "embedding_length"), ("ff", "feed_forward_length"), ("n", "block_count"), ("ctx", "context_length"),
+                      ("h", "attention.head_count"), ("hk", "attention.head_count_kv")):
+        lie(f"{name}_0", llama, {key: u32(f"llama.{name}", 0)})
+        lie(f"{name}_huge", llama, {key: u32(f"llama.{name}", 2**31)})
+        lie(f"{name}_none", llama, drop=[key])
+    lie("layers_1000", llama, {"n": u32("llama.block_count", 1000)})
+    lie("heads_3", llama, {"h": u32("llama.attention.head_count", 3)})
+    lie("head_odd", llama, {"h": u32("llama.attention.head_count", 8), "hk": u32("llama.attention.head_count_kv", 8)})
+    lie("heads_above_width", llama, {"h": u32("llama.attention.head_count", 64)})
+    lie("key_length_4096", llama, {"kl": u32("llama.attention.key_length", 4096)})
+    lie("key_value_differ", llama, {"kl": u32("llama.attention.key_length", 4), "vl": u32("llama.attention.value_length", 2)})
+    for name, v in (("nan", nan), ("negative", -1.0), ("inf", float("inf"))):
+        lie(f"eps_{name}", llama, {"eps": f32("llama.attention.layer_norm_rms_epsilon", v)})
+    for name, v in (("0", 0.0), ("nan", nan), ("negative", -1.0)):
+        lie(f"rope_base_{name}", llama, {"rope": f32("llama.rope.freq_base", v)})
+    lie("rope_dims_odd", llama, {"rot": u32("llama.rope.dimension_count", 3)})
+    lie("rope_dims_huge", llama, {"rot": u32("llama.rope.dimension_count", 2**31)})
+    lie("rope_yarn", llama, {"s": string("llama.rope.scaling.type", "yarn")})
+    lie("rope_scale_0", llama, {"s": string("llama.rope.scaling.type", "linear"), "f": f32("llama.rope.scaling.factor", 0)})
+    lie("rope_freqs_0", llama, tensors={"rope_freqs.weight": (0, [2], bytes(8))})
+    lie("vocab_other", llama, {"v": u32("llama.vocab_size", 13)})
+    lie("embed_none", llama, drop=["token_embd.weight"])
+    lie("embed_vector", llama, tensors={"token_embd.weight": ones(8)})
+    lie("norm_none", llama, drop=["output_norm.weight"])
+    lie("matrix_none", llama, drop=["blk.0.attn_q.weight"])
+    lie("matrix_turned", llama, tensors={"blk.0.ffn_up.weight": matrix(r, 16, 4)})
+    lie("matrix_3d", llama, tensors={"blk.0.attn_q.weight": (0, [8, 4, 2], bytes(256))})
+    lie("norm_short", llama, tensors={"blk.0.attn_norm.weight": ones(7)})
+    lie("bias_short", llama, tensors={"blk.0.attn_q.bias": ones(7)})
+    lie("weights_nan", llama, tensors={"output_norm.weight": (0, [8], struct.pack("<8f", *[nan] * 8))})
+    lie("weights_huge", llama, tensors={"token_embd.weight": (0, [8, 12], struct.pack("<96f", *[3e38] * 96))})
+    lie("activation_unknown", llama, {"a": string("llama.feed_forward_activation", "swoosh")})
+    lie("logit_scale_nan", llama, {"ls": f32("llama.logit_scale", nan)})
+    lie("tensor_iq2", llama, tensors={"blk.0.attn_q.weight": (17, [256, 8], bytes(8 * 74))})
+    lie("tensor_i32", llama, tensors={"blk.0.attn_q.weight": (26, [8, 8], bytes(256))})
+    lie("decoder_start_out", t5, {"start": u32("t5.decoder_start_token_id", 12)})
+    lie("buckets_1", t5, {"b": u32("t5.attention.relative_buckets_count", 1)})
+    lie("distance_small", t5, {"m": u32("t5.attention.relative_max_distance", 4)})
+    lie("rel_bias_none", t5, drop=["enc.blk.0.attn_rel_b.weight"])
+    lie("cross_none", t5, drop=["dec.blk.0.cross_attn_k.weight"])
+    lie("decoder_layers_9", t5, {"nd": u32("t5.decoder_block_count", 9)})
+    lie("eos_list_out", t5, {"e": i32s("generation.eos_token_ids", [1, 99])})
+    lie("eos_list_negative", t5, {"e": i32s("generation.eos_token_ids", [-1])})
+    lie("generation_absurd", t5, {"g": f32("generation.temperature", nan), "k": f32("generation.top_k", -5), "x": u32("generation.max_new_tokens", 0),
+                                  "p": string("generation.stop_strings", ""), "z": u32("generation.", 1)})
+    lie("languages_number", pair, {"langs": i32s("loquat.languages", [1])})
+    lie("languages_many", pair, {"langs": strings("loquat.languages", ["en"] * 65)})
+    lie("language_long", pair, {"langs": strings("loquat.languages", ["e" * 300])})
+    lie("language_empty", pair, {"langs": strings("loquat.languages", [""])})
+    lie("language_nul", pair, {"langs": strings("loquat.languages", ["e\0"])})
+    lie("language_space", pair, {"langs": strings("loquat.languages", ["e ", "en"]), "p": string("loquat.language_token", "%s"),
+                                  "pieces": strings("tokenizer.ggml.tokens", ["<pad>", "</s>", "<unk>", "e ", "en", "▁", "a", "b", "▁a", ".", "c",
+                                      "d"])})
+    lie("language_pattern", pair, {"p": string("loquat.language_token", "%s%s%n%d")})
+    lie("language_pattern_long", pair, {"p": string("loquat.language_token", "<" * 200 + "%s")})
+    lie("tok_eos_out", pair, {"eos": u32("tokenizer.ggml.eos_token_id", 12)})
+    lie("tok_more_than_scores", pair, tensors={"token_embd.weight": matrix(r, 8, 11)})
+    lie("tok_scores_short", pair, {"scores": f32s("tokenizer.ggml.scores", [0.0] * 3)})
+    lie("tok_scores_nan", pair, {"scores": f32s("tokenizer.ggml.scores", [nan] * 12)})
+    lie("tok_types_wild", pair, {"types": i32s("tokenizer.ggml.token_type", [77] * 12)})
+    lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "bert")})
+    lie("tok_charsmap_wild", pair, {"map": array("tokenizer.ggml.precompiled_charsmap", 0, 64, b"\xff\xff\xff\x7f" * 16)})
+    lie("tok_byte_minus_1", pair, {"pieces": strings("tokenizer.ggml.tokens", ["<0x-1>"] * 12), "types": i32s("tokenizer.ggml.token_type", [6] * 12)})
+    chat = {"tok": string("tokenizer.ggml.model", "gpt2"), "pieces": strings("tokenizer.ggml.tokens", ["<s>", "a", "b", "ab", "Ċ", "Ġ", "c", "d",
+        "e", "f", "g", "h"]),
+            "types": i32s("tokenizer.ggml.token_type", [3] + [1] * 11), "merges": strings("tokenizer.ggml.merges",
+                ["a b"]), "bos": u32("tokenizer.ggml.bos_token_id", 0)}
+    lie("good_chat", llama, chat)
+    lie("merges_wild", llama, chat | {"merges": strings("tokenizer.ggml.merges", ["", " ", "a", "zz yy", "a b c", "ab ab"])})
+    lie("template_huge", llama, chat | {"t": string("tokenizer.chat_template", "{{ 'a' }}" * 4000)})
+    lie("template_deep", llama, chat | {"t": string("tokenizer.chat_template", "{% if true %}" * 3000)})
+    lie("template_parens", llama, chat | {"t": string("tokenizer.chat_template", "{{ " + "(" * 20000)})
+    lie("template_loop", llama, chat | {"t": string("tokenizer.chat_template",
+                                                    "{% for a in range(99999999) %}{% for b in range(99999999) %}x{% endfor %}{% endfor %}")})
+    lie("template_unclosed", llama, chat | {"t": string("tokenizer.chat_template", "{{ messages[0]['content'")})
+    return out
+
+
+def main():
+    root = sys.argv[1]
+    folder = os.path.join(root, "fuzz/corpus/model")
+    os.makedirs(folder, exist_ok=True)
+    for name, raw in files().items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(raw)
+    with open(os.path.join(root, "data/tiny-chat.gguf"), "wb") as f:
+        f.write(tiny_chat())
+
+
+if __name__ == "__main__":
+    main()
