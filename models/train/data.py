@@ -74,10 +74,13 @@ def load_dev(folder, name, lines=None):
 
 # ---- noise: what people type ----
 
+# Greek, Cyrillic, Hebrew, Arabic, kana, Chinese, Hangul
+SCRIPTS = [(0x3b1, 0x3c9), (0x430, 0x44f), (0x5d0, 0x5ea), (0x627, 0x64a), (0x3041, 0x3093), (0x4e00, 0x9fa5), (0xac00, 0xd7a3)]
 EMOJI = '😀😂😊😉😍🙂👍🎉❤🙏🔥😢🤔🚀✨'
 JOINS = [(', and ', ', et '), (', but ', ', mais '), (' and ', ' et '), (' but ', ' mais '), ('; ', ' ; '), (', so ', ', donc ')]
 LOWER_FIRST = {'en': set('The This That These Those He She It We You They My Your His Her Our Their There A An'.split()),
-               'fr': set('Le La Les Ce Cet Cette Ces Il Elle On Nous Vous Ils Elles Je Tu Mon Ma Mes Ton Ta Tes Son Sa Ses Notre Votre Un Une Des'.split())}
+               'fr': set('Le La Les Ce Cet Cette Ces Il Elle On Nous Vous Ils Elles Je Tu Mon Ma Mes Ton Ta Tes Son Sa Ses Notre Votre Un Une Des'
+                         .split())}
 
 
 def strip_accents(text):
@@ -104,11 +107,12 @@ def token_to_copy(rng):
     """Something that stays as it is: a number, an address, a file name, an identifier, a name, another script."""
     n = rng.randrange(10 ** rng.randint(1, 6))
     if rng.random() < .2:
-        first, last = rng.choice([(0x3b1, 0x3c9), (0x430, 0x44f), (0x5d0, 0x5ea), (0x627, 0x64a), (0x3041, 0x3093), (0x4e00, 0x9fa5), (0xac00, 0xd7a3)])
+        first, last = rng.choice(SCRIPTS)
         return ''.join(chr(rng.randint(first, last)) for _ in range(rng.randint(2, 6)))
     word = lambda: ''.join(rng.choice('abcdefghijklmnopqrstuvwxyz') for _ in range(rng.randint(3, 8)))
-    return rng.choice([str(n), f'https://www.{word()}.{rng.choice(["com", "org", "fr"])}/{word()}', f'{word()}@{word()}.{rng.choice(["com", "fr"])}',
-                       f'{word()}.{rng.choice(["txt", "pdf", "py", "js"])}', f'{word()}_{word()}', f'#{n}', f'{word().capitalize()} {word().capitalize()}'])
+    domain, suffix = rng.choice(['com', 'org', 'fr']), rng.choice(['txt', 'pdf', 'py', 'js'])
+    return rng.choice([str(n), f'https://www.{word()}.{domain}/{word()}', f'{word()}@{word()}.{domain}', f'{word()}.{suffix}', f'{word()}_{word()}',
+                       f'#{n}', f'{word().capitalize()} {word().capitalize()}'])
 
 
 def noise(source, target, rng):

@@ -83,7 +83,7 @@ def score_set(name, system, pairs, signatures):
 
 def plain(text):
     """Case, quotes, spaces and final punctuation aside: what does not make a translation wrong."""
-    text = text.replace('’', "'").replace('«', '"').replace('»', '"').replace('“', '"').replace('”', '"').replace('\u202f', ' ').replace('\xa0', ' ').lower()
+    text = text.translate(str.maketrans('’«»“”\u202f\xa0', '\'""""  ')).lower()
     return re.sub(r'\s+', ' ', re.sub(r' +([?!:;,.])', r'\1', text)).strip(' .!?;…')
 
 
@@ -152,7 +152,8 @@ def systems(a):
         if a.score:
             write_absurd(model.to(torch.bfloat16), tokenizer, a.corpus, a.score)
     for path in a.gguf:
-        found[os.path.basename(path)] = command_system([ENGINE, 'translate', '-m', path, '--from', '{from}', '--to', '{to}', '--threads', str(a.threads)])
+        found[os.path.basename(path)] = command_system([ENGINE, 'translate', '-m', path, '--from', '{from}', '--to', '{to}',
+                                                        '--threads', str(a.threads)])
     for name, command in a.system:
         found[name] = command_system(command.split())
     return found

@@ -182,8 +182,8 @@ def main():
         run.progress += (1 - run.progress) * min(1.0, took / max(took, end - begin))
         if time.time() - reported > 60:
             line = {'step': run.step, 'progress': round(run.progress, 4), 'minutes': round(run.seconds / 60, 1), 'nll': round(loss / tokens, 3),
-                    'tokens_s': round(tokens / (time.time() - reported)), 'pairs_s': round(pairs / (time.time() - reported)), 'rate': round(run.rate(), 6), 'threads': threads.now,
-                    'speed': {c: round(s) for c, s in threads.speed.items()},
+                    'tokens_s': round(tokens / (time.time() - reported)), 'pairs_s': round(pairs / (time.time() - reported)),
+                    'rate': round(run.rate(), 6), 'threads': threads.now, 'speed': {c: round(s) for c, s in threads.speed.items()},
                     'paused': round(paused), 'left_min': round((end - time.time()) / 60, 1)}
             if time.time() - scored > a.eval_every * 60:
                 line['chrf'] = dev_scores(run)

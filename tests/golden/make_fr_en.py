@@ -31,7 +31,8 @@ def main():
         ids = [tokenizer.piece_to_id(f"<2{old['to']}>"), *tokenizer.encode(old["text"]), 1]
         row = torch.tensor([ids])
         greedy = model.generate(row, max_new_tokens=64, num_beams=1, do_sample=False, return_dict_in_generate=True, output_logits=True)
-        beam = model.generate(row, max_new_tokens=64, num_beams=4, do_sample=False, length_penalty=1.0, return_dict_in_generate=True, output_scores=True)
+        beam = model.generate(row, max_new_tokens=64, num_beams=4, do_sample=False, length_penalty=1.0, return_dict_in_generate=True,
+                              output_scores=True)
         plain, wide = greedy.sequences[0].tolist(), beam.sequences[0].tolist()
         text = lambda out: tokenizer.decode([t for t in out if t > 1])
         cases.append({"to": old["to"], "text": old["text"], "pieces": tokenizer.encode(old["text"], out_type=str), "input_ids": ids,
