@@ -21,6 +21,7 @@ static const lq_arch archs[] = {
     {"smollm3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .nope_step = 4, .must = LQ_OUT_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS | LQ_FFN_BIAS},
     {"phi3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | LQ_UP_FUSED},
+    {"gemma", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, GEGLU, .scale_embed = true, .must = LQ_OUT_NORM},
     {"gemma2", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, .place = LQ_NORM_SANDWICH, GEGLU, .scale_embed = true,
      .window_step = 2, .must = LQ_OUT_NORM},
     {"gemma3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, .place = LQ_NORM_SANDWICH, GEGLU, .scale_embed = true,
