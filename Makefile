@@ -110,6 +110,10 @@ models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 models-gemma: ## fetch Gemma 3 270M (253 MB, under the Gemma Terms of Use) into models/
 	python3 models/gemma.py
 
+.PHONY: models-minilm
+models-minilm: $(VENV)/installed ## fetch all-MiniLM-L6-v2, for search by meaning, and convert it (24 MB in models/)
+	$(VENV)/bin/python models/minilm.py
+
 .PHONY: bench
 bench: build/loquat ## Loquat beside wllama in Chromium: speeds, start-up, sizes (BENCH_ROUNDS=3; see tests/bench/run.mjs)
 	node tests/bench/run.mjs

@@ -128,6 +128,7 @@ lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_
   if (s == LQ_OK) s = lq_gguf_array(&m->gguf, "loquat.languages", LQ_GT_STRING, &languages, err);
   if (s == LQ_OK) s = lq_session_bytes(m, params, &out->session_bytes, err);
   if (s == LQ_OK) out->translates = languages && m->weights.arch->family == LQ_ENCODER_DECODER;
+  if (s == LQ_OK) out->embeds = m->weights.arch->family == LQ_ENCODER_ONLY;
   lq_arena_free(&a);
   return s;
 }

@@ -104,6 +104,7 @@ void lq_session_counters(const lq_session *s, lq_counters *out);
 typedef struct lq_plan {
   uint64_t session_bytes; /* as lq_session_bytes with one thread: more threads take a little more */
   int translates;         /* 1: it has languages */
+  int embeds;             /* 1: it is an encoder alone */
 } lq_plan;
 /* LQ_E_FORMAT also while the head is too short: ask again with more of the file (a few MB at most hold the head of a usual model). */
 lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err);
