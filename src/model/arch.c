@@ -34,6 +34,10 @@ static const lq_arch archs[] = {
     {"mpt", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_ERF, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | ALL_BIASES},
     {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
      .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
+    {"bart", PAIR, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = LQ_EMBED_NORM | ALL_BIASES,
+     .may = LQ_OUT_NORM | LQ_OUT_BIAS},
+    {"marian", PAIR, .position = LQ_POS_SINUSOID, .sinusoid = LQ_SIN_HALVES, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_SILU,
+     .scale_embed = true, .must = ALL_BIASES, .may = LQ_OUT_NORM | LQ_OUT_BIAS},
     {"t5", PAIR, .position = LQ_POS_T5, RMS, GEGLU, .raw_scores = true, .must = LQ_OUT_NORM},
 };
 

@@ -27,6 +27,7 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
+PAIRS = ("t5-v1_1", "t5-v1_0", "bart", "marian")
 DECODERS = sorted(path.parent.name for path in GOLDEN.glob("*/layers.safetensors"))
 LONGEST = 64      # new tokens of the recorded translations
 Q8 = 0.1          # root mean square of what Q8_0 changes in scores, of that of the scores
@@ -280,8 +281,7 @@ def main():
     args = parser.parse_args()
     engine, report = Engine(args.loquat, args.threads), Report()
     cases = {
-        "t5-v1_1": lambda: encoder_decoder_case(report, engine, "t5-v1_1"),
-        "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
+        **{name: lambda name=name: encoder_decoder_case(report, engine, name) for name in PAIRS},
         **{name: lambda name=name: decoder_case(report, engine, name) for name in DECODERS},
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
