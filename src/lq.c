@@ -69,7 +69,7 @@ static lq_status read_generation_defaults(lq_model *m, lq_error *err) {
     if (kv->key.n < 12 || memcmp(kv->key.p, "generation.", 11) != 0) continue;
     lq_str name = {kv->key.p + 11, kv->key.n - 11};
     if (lq_str_eqz(name, "do_sample") || kv->type == LQ_GT_STRING || kv->type == LQ_GT_ARRAY) continue;
-    snprintf(value, sizeof(value), "%.9g", lq_gguf_num_at(kv, 0));
+    lq_format(value, sizeof(value), "%.9g", lq_gguf_num_at(kv, 0));
     lq_gen_set(&m->defaults, name, (lq_str){value, strlen(value)}, NULL);
   }
   m->defaults.n_eos = 0;

@@ -34,7 +34,8 @@ typedef struct lq_model_params {
   int no_repack;       /* 1: leave weights as they are in memory (then bytes may be read-only) */
 } lq_model_params;
 
-/* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights).
+/* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights), also when opening fails:
+ * read the file again to open it again, or set no_repack.
  * params may be NULL. Runs the kernels' self-test first: the next best table stands in for one that
  * fails, unless it was named; LQ_E_SELFTEST when none is left. */
 lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *params, lq_model **out, lq_error *err);
@@ -58,11 +59,14 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
 
 /* special: add BOS/EOS (and for translation models nothing else); tokens written in the text become their ids. Writes at most cap ids;
  * *n_ids = how many there are. LQ_E_UNSUPPORTED when the model has no tokenizer. */
-lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_special, int parse_special, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err);
+lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_special, int parse_special, int32_t *ids, size_t cap, size_t *n_ids,
+                      lq_error *err);
 lq_status lq_detokenize(const lq_model *m, const int32_t *ids, size_t n, int keep_special, lq_buf *out, lq_error *err);
 
 /* messages_json: OpenAI-shaped array [{"role","content"},...]; content a string or [{"type":"text","text"}]. Renders the model's own template
- * (ChatML if it has none) with extra_json's members (may be NULL) as more variables. template_override: NULL or another template. */
+ * (ChatML if it has none; the file's tool_use template when extra_json has tools) with extra_json's members (may be NULL: tools, date_string,
+ * enable_thinking...) as more variables. template_override: NULL or another template. Templates write BOS themselves: tokenize the prompt without
+ * add_special, as lq_chat does. */
 lq_status lq_chat_render(const lq_model *m, const char *messages_json, size_t n, int add_generation_prompt, const char *extra_json,
                          const char *template_override, lq_buf *out, lq_error *err);
 
@@ -193,8 +197,9 @@ void lq_session_probe(lq_session *s, lq_probe fn, void *ctx);
 
 /* ---- quantisation --------------------------------------------------------------------------- */
 
-/* Writes `bytes` (a GGUF) to sink again with matrices in `type` ("q8_0"; norms, biases and small tensors stay F32, and a row length that the type
- * cannot hold takes the nearest type that can: Q8_0, else F16). report: NULL, or JSON lines {tensor, from, to, rmse}. sink returns 0 when all was written. */
+/* Writes `bytes` (a GGUF) to sink again with matrices in `type` ("q8_0"); norms, biases and position tables stay as they are, and a row length
+ * that the type cannot hold takes the nearest type that can: Q8_0, else F16. report: NULL, or JSON lines {tensor, from, to, rmse}. sink returns 0
+ * when all was written. */
 lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sink)(void *ctx, const void *p, size_t n), void *sink_ctx,
                       lq_buf *report, lq_error *err);
 

@@ -4,6 +4,7 @@
 
 #include "lq_internal.h"
 
+#define MAX_CTX (1u << 20)
 #define MAX_SEQ 256u
 #define MAX_BATCH 4096u
 #define MAX_SRC 8192u
@@ -26,8 +27,13 @@ static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_
     return lq_fail(err, LQ_E_CONTEXT, "sources of %u tokens are asked for, but this model was made for %u positions", (unsigned)p->n_src, (unsigned)limit);
   if (limit && p->n_ctx > limit)
     return lq_fail(err, LQ_E_CONTEXT, "a context of %u is asked for, but this model was made for %u positions", (unsigned)p->n_ctx, (unsigned)limit);
-  if (p->n_ctx > (1u << 20) || p->n_seq > MAX_SEQ || p->n_batch > MAX_BATCH || p->n_src > MAX_SRC)
-    return lq_fail(err, LQ_E_ARG, "session limits: n_ctx up to %u, n_src %u, n_seq %u, n_batch %u", 1u << 20, MAX_SRC, MAX_SEQ, MAX_BATCH);
+  const struct { const char *what; uint32_t n, most; } limits[] = {
+      {"positions (n_ctx)", p->n_ctx, MAX_CTX}, {"source tokens (n_src)", p->n_src, MAX_SRC}, {"sequences at once (n_seq)", p->n_seq, MAX_SEQ},
+      {"prompt tokens in one step (n_batch)", p->n_batch, MAX_BATCH}};
+  for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+    if (limits[i].n > limits[i].most)
+      return lq_fail(err, LQ_E_ARG, "a session of %u %s is asked for; the limit is %u", (unsigned)limits[i].n, limits[i].what,
+                     (unsigned)limits[i].most);
   return LQ_OK;
 }
 

@@ -55,8 +55,9 @@ suite node node --test --test-reporter=tap tests/node/*.test.mjs
 rebuild() { # the shipped modules are what the sources give, byte for byte
   local out=build/test/wasm p=0 f=0 name
   export LOQUAT_PINNED=1
-  if ! wasm/toolchain.sh dir >/dev/null; then
-    echo 'SKIP: there is no pinned Emscripten here and none could be made (see above), so the shipped modules were not rebuilt'
+  local why
+  if ! why=$(wasm/toolchain.sh dir 2>&1 >/dev/null); then
+    echo "SKIP: the shipped modules were not rebuilt, because there is no pinned Emscripten here: ${why##*$'\n'}"
     echo '0 passed, 0 failed, 1 skipped'
     return 0
   fi

@@ -52,6 +52,7 @@ void lq_cli_command_help(const lq_cli_command *c);
 /* ---- model.c: what most commands start with ---- */
 /* Opens -m, LOQUAT_MODEL or (fallback) the default translation model. 0, or an exit code after a sentence. */
 int lq_cli_open(const lq_cli_args *a, bool fallback, lq_model **out);
+int lq_cli_model_error(const char *path, const lq_error *e); /* lq_cli_error, with the file's name before what is wrong in it */
 int lq_cli_open_threads(const lq_cli_args *a, const char *path, int threads, lq_model **out);
 /* The path that lq_cli_open would take, in out; NULL text when there is none (a sentence was printed). */
 bool lq_cli_model_path(const lq_cli_args *a, bool fallback, lq_buf *out);
@@ -65,6 +66,7 @@ int lq_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /*
 int lq_cli_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* same, LQ_CLI_FAILED */
 /* Flushes stdout; LQ_CLI_FAILED with a sentence when it could not be written, else `code`. */
 int lq_cli_finish(int code);
+void lq_cli_invite(const char *what); /* a person at a terminal is told what standard input is waited for */
 double lq_cli_seconds(void); /* monotonic */
 void *lq_cli_room(lq_buf *b, size_t bytes); /* zeroed bytes at the end of b, or NULL after a sentence */
 int lq_cli_read_all(const char *path, lq_buf *out); /* "-" = stdin; 0 or an exit code */

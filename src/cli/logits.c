@@ -52,10 +52,17 @@ static int write_index(probe *p) {
   return code;
 }
 
+/* Scores that are not numbers (a damaged model's) are null: JSON has no other word for them. */
 static void print_all(const float *logits, size_t n) {
+  lq_buf score = {0};
   fputs("{\"logits\":[", stdout);
-  for (size_t i = 0; i < n; i++) printf("%s%.9g", i ? "," : "", (double)logits[i]);
+  for (size_t i = 0; i < n; i++) {
+    score.n = 0;
+    lq_buf_json_num(&score, (double)logits[i]);
+    printf("%s%s", i ? "," : "", score.p ? score.p : "null");
+  }
   fputs("]}\n", stdout);
+  lq_buf_free(&score);
 }
 
 /* The best, in order; equal scores by id. Taken ones are passed over by the order itself, so logits stay as they are. */
@@ -73,7 +80,9 @@ static void print_top(const lq_model *m, const float *logits, size_t n, uint32_t
     last = best;
     int32_t id = (int32_t)best;
     text.n = line.n = 0;
-    lq_buf_printf(&line, "%s{\"id\":%d,\"logit\":%.9g,\"text\":", k ? "," : "", (int)id, (double)logits[best]);
+    lq_buf_printf(&line, "%s{\"id\":%d,\"logit\":", k ? "," : "", (int)id);
+    lq_buf_json_num(&line, (double)logits[best]);
+    lq_buf_addz(&line, ",\"text\":");
     if (lq_detokenize(m, &id, 1, 1, &text, NULL) == LQ_OK) lq_buf_json_str(&line, text.n ? text.p : "", text.n);
     else lq_buf_addz(&line, "null"); /* a model without a tokenizer */
     printf("%s}", line.p ? line.p : "");
@@ -151,12 +160,13 @@ int lq_cli_logits(lq_cli_args *a) {
   lq_session *s = NULL;
   lq_buf ids = {0}, dec = {0};
   lq_error err;
+  if (a->n_text) return lq_cli_usage("logits takes ids, not text: \"%.40s\" is one word too many.", a->text[0]);
   if (!a->ids) return lq_cli_usage("Say which ids: --ids 1,2,3.");
   int code = lq_cli_ids(a->ids, "--ids", &ids) && (!a->decoder_ids || lq_cli_ids(a->decoder_ids, "--decoder-ids", &dec)) ? LQ_CLI_OK : LQ_CLI_USAGE;
   if (code == LQ_CLI_OK && !ids.n) code = lq_cli_usage("--ids holds no id.");
   if (code == LQ_CLI_OK) code = lq_cli_open(a, false, &m);
   uint32_t most = (uint32_t)((ids.n > dec.n ? ids.n : dec.n) / sizeof(int32_t)); /* the session is as long as the question */
-  lq_session_params p = {.n_ctx = most + 1, .n_src = most, .n_batch = most};
+  lq_session_params p = {.n_ctx = most + 1, .n_src = most, .n_batch = most < 4096 ? most : 4096}; /* in one step, if a step may be so long */
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &s, &err) != LQ_OK) code = lq_cli_error(&err);
   if (code == LQ_CLI_OK) code = score(a, m, s, &ids, &dec);
   lq_session_close(s);

@@ -137,7 +137,8 @@ static void gather(const lq_stack *s, const uint32_t *rows, uint32_t n) {
 
 static void apply(const lq_stack *s, const lq_mat *m, const float *x, uint32_t n, float *y) {
   lq_acts in = {.x = x, .q = s->q8, .n_rows = n, .n_in = m->n_in};
-  lq_linear(&s->nn, m, &in, y, m->n_out);
+  lq_product one = {m, y};
+  lq_linear(&s->nn, &in, &one, 1);
 }
 
 static void tell(const lq_stack *s, const char *name, const float *x, uint32_t rows, uint32_t cols) {

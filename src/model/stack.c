@@ -51,15 +51,17 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   *s = (lq_stack){.w = w, .nn = nn, .size = z};
   bool ok = lq_kv_layout(&s->self, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_ctx, hp->d_head);
   if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_src, hp->d_head) && ok;
+  s->scores_thread = lq_attention_scratch(hp->n_head, hp->n_head_kv, max_keys(&z));
   take takes[] = {{&s->x, rows * hp->d_model}, {&s->h, rows * hp->d_model}, {&s->t, rows * hp->d_model},
                   {&s->q, rows * q_width(hp)}, {&s->a, rows * q_width(hp)}, {&s->k, rows * kv_width(hp)}, {&s->v, rows * kv_width(hp)},
                   {&s->gate, hp->gated ? ff : 0}, {&s->up, ff},
-                  {&s->scores, threads * lq_attention_scratch(hp->n_head, hp->n_head_kv, max_keys(&z))},
+                  {&s->scores, threads * s->scores_thread},
                   {&s->rope, turns}, {&s->rope_local, hp->two_ropes ? turns : 0},
                   {&s->enc_bias, bias && hp->n_enc ? (uint64_t)hp->n_head * (2 * (uint64_t)z.n_src - 1) : 0},
                   {&s->dec_bias, bias && hp->n_dec ? (uint64_t)hp->n_head * z.n_ctx : 0}};
   ok = take_all(a, takes, sizeof(takes) / sizeof(takes[0])) && ok;
-  s->q8 = LQ_TAKE(a, lq_q8a, rows * (widest / LQ_QK + 1));
+  s->q8_row = (size_t)(widest / LQ_QK + 1);
+  s->q8 = LQ_TAKE(a, lq_q8a, rows * s->q8_row);
   ok = ok && (a->measuring || s->q8);
   if (ok && !a->measuring) fill_tables(s);
   return ok;
@@ -95,14 +97,30 @@ void lq_stack_embed(lq_stack *s, const lq_layers *l, const int32_t *ids, const u
 
 /* ---- one block ---- */
 
+/* Rows [row0, row0 + n_rows) on their way through the blocks. */
 typedef struct pass {
   lq_stack *s;
+  lq_nn nn;            /* without the pool when other threads have the other rows */
   const lq_layers *l;
-  const lq_run *runs;
+  const lq_run *runs;  /* of all rows */
   size_t n_runs;
-  uint32_t n_rows, layer;
+  uint32_t row0, n_rows, layer;
+  float *scores;       /* for attention within this pass */
 } pass;
 
+static float *rows_of(const pass *p, float *x, uint32_t width) { return x + (size_t)p->row0 * width; }
+
+/* The part of run i that lies among the pass's rows; n_rows 0: none. */
+static lq_run run_of(const pass *p, size_t i) {
+  lq_run r = p->runs[i];
+  uint32_t first = r.row0 > p->row0 ? r.row0 : p->row0, end = r.row0 + r.n_rows < p->row0 + p->n_rows ? r.row0 + r.n_rows : p->row0 + p->n_rows;
+  r.pos0 += first - r.row0;
+  r.row0 = first;
+  r.n_rows = end > first ? end - first : 0;
+  return r;
+}
+
+/* x: the buffer, not the pass's rows. */
 static void probe(const pass *p, const char *what, const float *x, uint32_t cols) {
   if (!p->s->probe) return;
   char name[48];
@@ -112,37 +130,45 @@ static void probe(const pass *p, const char *what, const float *x, uint32_t cols
 
 static void norm_rows(const pass *p, const lq_norm *n, float *y, const float *x) {
   const lq_hparams *hp = &p->s->w->hp;
-  if (p->s->w->arch->norm == LQ_NORM_RMS) lq_rmsnorm_rows(&p->s->nn, y, x, n->w, p->n_rows, hp->d_model, hp->eps);
-  else lq_layernorm_rows(&p->s->nn, y, x, n->w, n->b, p->n_rows, hp->d_model, hp->eps);
+  if (p->s->w->arch->norm == LQ_NORM_RMS) lq_rmsnorm_rows(&p->nn, y, x, n->w, p->n_rows, hp->d_model, hp->eps);
+  else lq_layernorm_rows(&p->nn, y, x, n->w, n->b, p->n_rows, hp->d_model, hp->eps);
 }
 
 /* What a sub-layer reads: the stream, or its norm in s->h. */
 static const float *read_stream(const pass *p, const lq_norms *n) {
-  if (!n->before.w) return p->s->x;
-  norm_rows(p, &n->before, p->s->h, p->s->x);
-  return p->s->h;
+  uint32_t d = p->s->w->hp.d_model;
+  float *x = rows_of(p, p->s->x, d), *h = rows_of(p, p->s->h, d);
+  if (!n->before.w) return x;
+  norm_rows(p, &n->before, h, x);
+  return h;
 }
 
 static lq_acts acts(const pass *p, const float *x, uint32_t n_in) {
-  return (lq_acts){.x = x, .q = p->s->q8, .n_rows = p->n_rows, .n_in = n_in};
+  return (lq_acts){.x = x, .q = p->s->q8 + p->row0 * p->s->q8_row, .n_rows = p->n_rows, .n_in = n_in};
 }
 
-static void project(const pass *p, const lq_mat *w, lq_acts *x, float *y) { lq_linear(&p->s->nn, w, x, y, w->n_out); }
+static void project(const pass *p, const lq_mat *w, lq_acts *x, float *y) {
+  lq_product one = {w, rows_of(p, y, w->n_out)};
+  lq_linear(&p->nn, x, &one, 1);
+}
 
 /* x += t */
 static void add_residual(const pass *p) {
-  float *x = p->s->x;
-  const float *t = p->s->t;
-  size_t n = (size_t)p->n_rows * p->s->w->hp.d_model;
+  uint32_t d = p->s->w->hp.d_model;
+  float *restrict x = rows_of(p, p->s->x, d);
+  const float *restrict t = rows_of(p, p->s->t, d);
+  size_t n = (size_t)p->n_rows * d;
   for (size_t i = 0; i < n; i++) x[i] += t[i];
 }
 
 /* What a sub-layer adds, in s->t, joins the stream. */
 static void write_stream(const pass *p, const lq_norms *n, const char *what) {
-  if (n->branch.w) norm_rows(p, &n->branch, p->s->t, p->s->t);
-  probe(p, what, p->s->t, p->s->w->hp.d_model);
+  uint32_t d = p->s->w->hp.d_model;
+  float *x = rows_of(p, p->s->x, d), *t = rows_of(p, p->s->t, d);
+  if (n->branch.w) norm_rows(p, &n->branch, t, t);
+  probe(p, what, p->s->t, d);
   add_residual(p);
-  if (n->after.w) norm_rows(p, &n->after, p->s->x, p->s->x);
+  if (n->after.w) norm_rows(p, &n->after, x, x);
 }
 
 /* Norm (if the block has one) and rotation of queries or keys. */
@@ -151,14 +177,15 @@ static void place_heads(const pass *p, const lq_block *b, float *x, uint32_t n_h
   const lq_hparams *hp = &s->w->hp;
   const float *turns = b->rope == LQ_ROPE_LOCAL ? s->rope_local : s->rope;
   size_t width = (size_t)n_head * hp->d_head;
+  if (!norm && b->rope == LQ_ROPE_UNUSED) return;
   for (size_t i = 0; i < p->n_runs; i++) {
-    const lq_run *r = &p->runs[i];
-    for (uint32_t k = 0; k < r->n_rows; k++) {
-      float *row = x + (r->row0 + k) * width;
+    const lq_run r = run_of(p, i);
+    for (uint32_t k = 0; k < r.n_rows; k++) {
+      float *row = x + (r.row0 + k) * width;
       for (uint32_t h = 0; norm && h < n_head; h++)
         s->nn.k->rmsnorm(row + h * hp->d_head, row + h * hp->d_head, norm, hp->d_head, hp->eps);
       if (b->rope != LQ_ROPE_UNUSED)
-        lq_rope_apply(s->w->arch->rope, row, n_head, hp->d_head, hp->n_rot, turns + (size_t)(r->pos0 + k) * hp->n_rot);
+        lq_rope_apply(s->w->arch->rope, row, n_head, hp->d_head, hp->n_rot, turns + (size_t)(r.pos0 + k) * hp->n_rot);
     }
   }
 }
@@ -168,21 +195,30 @@ static lq_attention attention_of(const pass *p, lq_kv_view kv) {
   lq_stack *s = p->s;
   const lq_hparams *hp = &s->w->hp;
   return (lq_attention){.q = s->q, .out = s->a, .kv = kv, .runs = p->runs, .n_runs = p->n_runs, .n_head = hp->n_head,
-                        .n_head_kv = hp->n_head_kv, .d_head = hp->d_head, .scale = hp->attn_scale, .cap = hp->attn_cap, .scores = s->scores};
+                        .n_head_kv = hp->n_head_kv, .d_head = hp->d_head, .scale = hp->attn_scale, .cap = hp->attn_cap, .scores = p->scores};
 }
 
-static void self_attention(const pass *p, const lq_block *b) {
+/* Queries, keys and values of the pass's rows, where self-attention reads them. */
+static void prepare_attention(const pass *p, const lq_block *b) {
   lq_stack *s = p->s;
   const lq_hparams *hp = &s->w->hp;
   lq_acts h = acts(p, read_stream(p, &b->attn), hp->d_model);
-  project(p, &b->q, &h, s->q);
-  project(p, &b->k, &h, s->k);
-  project(p, &b->v, &h, s->v);
+  lq_product qkv[3] = {{&b->q, rows_of(p, s->q, b->q.n_out)}, {&b->k, rows_of(p, s->k, b->k.n_out)}, {&b->v, rows_of(p, s->v, b->v.n_out)}};
+  lq_linear(&p->nn, &h, qkv, 3);
   place_heads(p, b, s->q, hp->n_head, b->q_norm);
   place_heads(p, b, s->k, hp->n_head_kv, b->k_norm);
+  for (size_t i = 0; p->l->causal && i < p->n_runs; i++) {
+    lq_run r = run_of(p, i);
+    lq_kv_store(&s->self, p->layer, &r, s->k, s->v);
+  }
+}
+
+/* Of all rows: a row may read the keys of any other. */
+static void self_attention(const pass *p, const lq_block *b) {
+  lq_stack *s = p->s;
+  const lq_hparams *hp = &s->w->hp;
   lq_attention a;
   if (p->l->causal) {
-    for (size_t i = 0; i < p->n_runs; i++) lq_kv_store(&s->self, p->layer, &p->runs[i], s->k, s->v);
     a = attention_of(p, lq_kv_layer(&s->self, p->layer));
     a.causal = true;
     a.window = b->window;
@@ -196,9 +232,7 @@ static void self_attention(const pass *p, const lq_block *b) {
     a.n_bias = 2 * (size_t)s->size.n_src - 1;
     a.bias_zero = s->size.n_src - 1;
   }
-  lq_attention_run(&s->nn, &a, max_keys(&s->size));
-  lq_acts out = acts(p, s->a, q_width(hp));
-  project(p, &b->o, &out, s->t);
+  lq_attention_run(&p->nn, &a, max_keys(&s->size));
 }
 
 static void cross_attention(const pass *p, const lq_block *b) {
@@ -207,60 +241,117 @@ static void cross_attention(const pass *p, const lq_block *b) {
   lq_acts h = acts(p, read_stream(p, &b->cross), hp->d_model);
   project(p, &b->cross_q, &h, s->q);
   lq_attention a = attention_of(p, lq_kv_layer(&s->cross, p->layer));
-  lq_attention_run(&s->nn, &a, max_keys(&s->size));
-  lq_acts out = acts(p, s->a, q_width(hp));
+  if (p->nn.pool) lq_attention_run(&p->nn, &a, max_keys(&s->size));
+  for (size_t i = 0; !p->nn.pool && i < p->n_runs; i++) { /* perhaps not all rows */
+    lq_run r = run_of(p, i);
+    a.runs = &r;
+    a.n_runs = 1;
+    if (r.n_rows) lq_attention_run(&p->nn, &a, max_keys(&s->size));
+  }
+  lq_acts out = acts(p, rows_of(p, s->a, q_width(hp)), q_width(hp));
   project(p, &b->cross_o, &out, s->t);
 }
 
 /* x -> gate and up of what the feed-forward reads. shared: that is what attention read, still in s->h. */
 static void widen(const pass *p, const lq_block *b, bool shared) {
   lq_stack *s = p->s;
-  lq_acts h = acts(p, shared ? s->h : read_stream(p, &b->ffn), s->w->hp.d_model);
-  project(p, &b->up, &h, s->up);
-  if (b->gate.n_out) project(p, &b->gate, &h, s->gate);
+  uint32_t d = s->w->hp.d_model;
+  lq_acts h = acts(p, shared ? rows_of(p, s->h, d) : read_stream(p, &b->ffn), d);
+  lq_product both[2] = {{&b->up, rows_of(p, s->up, b->up.n_out)}, {&b->gate, rows_of(p, s->gate, b->gate.n_out)}};
+  lq_linear(&p->nn, &h, both, b->gate.n_out ? 2 : 1);
 }
 
 static void narrow(const pass *p, const lq_block *b) {
   lq_stack *s = p->s;
   const lq_hparams *hp = &s->w->hp;
-  float *mid = b->gate.n_out ? s->gate : s->up;
-  lq_activate_rows(&s->nn, hp->act, mid, b->gate.n_out ? s->up : NULL, p->n_rows, hp->d_ff);
+  float *up = rows_of(p, s->up, hp->d_ff), *mid = b->gate.n_out ? rows_of(p, s->gate, hp->d_ff) : up;
+  lq_activate_rows(&p->nn, hp->act, mid, b->gate.n_out ? up : NULL, p->n_rows, hp->d_ff);
   lq_acts m = acts(p, mid, hp->d_ff);
   project(p, &b->down, &m, s->t);
 }
 
-static void run_block(const pass *p, const lq_block *b) {
-  bool parallel = p->s->w->hp.parallel;
-  self_attention(p, b);
-  if (parallel) widen(p, b, !b->ffn.before.w); /* reads the stream before attention joins it */
+/* A block from behind its self-attention to its end. */
+static void finish_block(const pass *p, const lq_block *b) {
+  lq_stack *s = p->s;
+  const lq_hparams *hp = &s->w->hp;
+  lq_acts a = acts(p, rows_of(p, s->a, q_width(hp)), q_width(hp));
+  project(p, &b->o, &a, s->t);
+  if (hp->parallel) widen(p, b, !b->ffn.before.w); /* reads the stream before attention joins it */
   write_stream(p, &b->attn, "attn");
   if (p->l->cross) {
     cross_attention(p, b);
     write_stream(p, &b->cross, "cross");
   }
-  if (!parallel) widen(p, b, false);
+  if (!hp->parallel) widen(p, b, false);
   narrow(p, b);
   write_stream(p, &b->ffn, "ffn");
+  probe(p, "out", s->x, hp->d_model);
+}
+
+/* What rows do on their own between the self-attention of one layer and that of the next, p->layer. */
+static void run_stage(pass *p) {
+  lq_stack *s = p->s;
+  uint32_t d = s->w->hp.d_model, next = p->layer;
+  if (next > 0) {
+    p->layer = next - 1;
+    finish_block(p, &p->l->blocks[next - 1]);
+    p->layer = next;
+  }
+  if (next < p->l->n) prepare_attention(p, &p->l->blocks[next]);
+  else if (p->l->out_norm.w) norm_rows(p, &p->l->out_norm, rows_of(p, s->x, d), rows_of(p, s->x, d));
+}
+
+/* Rows of a thread's block, about: enough for a pass over the weights of their own, and what is between them stays in the cache. */
+#define ROW_BLOCK 32u
+
+typedef struct stage_job {
+  const pass *all;
+  uint32_t block;
+} stage_job;
+
+static void stage_part(void *ctx, int part, int thread) {
+  const stage_job *j = ctx;
+  pass p = *j->all;
+  uint32_t left = p.n_rows - (uint32_t)part * j->block;
+  p.row0 = (uint32_t)part * j->block;
+  p.n_rows = left < j->block ? left : j->block;
+  p.nn.pool = NULL;
+  p.scores += (size_t)thread * p.s->scores_thread;
+  run_stage(&p);
+}
+
+/* Many rows: each thread takes blocks of them through a whole stage, so that threads meet twice a layer. Few rows: threads share outputs.
+ * The results are the same. A probe wants all rows at once. */
+static void share_stage(pass *p) {
+  uint32_t threads = (uint32_t)lq_pool_threads(p->nn.pool), n = p->n_rows;
+  if (p->s->probe || n < ROW_BLOCK * threads) {
+    run_stage(p);
+    return;
+  }
+  uint32_t blocks = (n + ROW_BLOCK - 1) / ROW_BLOCK;
+  blocks = (blocks + threads - 1) / threads * threads;
+  stage_job j = {p, ((n + blocks - 1) / blocks + 7) / 8 * 8};
+  lq_pool_run(p->nn.pool, stage_part, &j, (int)((n + j.block - 1) / j.block));
 }
 
 void lq_stack_run(lq_stack *s, const lq_layers *l, const lq_run *runs, size_t n_runs, uint32_t n_rows) {
-  pass p = {s, l, runs, n_runs, n_rows, 0};
+  pass p = {.s = s, .nn = s->nn, .l = l, .runs = runs, .n_runs = n_runs, .n_rows = n_rows, .scores = s->scores};
   probe(&p, "in", s->x, s->w->hp.d_model);
   for (; p.layer < l->n; p.layer++) {
-    run_block(&p, &l->blocks[p.layer]);
-    probe(&p, "out", s->x, s->w->hp.d_model);
+    share_stage(&p);
+    self_attention(&p, &l->blocks[p.layer]);
   }
-  if (l->out_norm.w) norm_rows(&p, &l->out_norm, s->x, s->x);
+  share_stage(&p);
   probe(&p, "norm", s->x, s->w->hp.d_model);
 }
 
 uint32_t lq_stack_fill_cross(lq_stack *s, const lq_run *runs, size_t n_runs, uint32_t n_rows) {
-  pass p = {s, &s->w->dec, runs, n_runs, n_rows, 0};
+  pass p = {.s = s, .nn = s->nn, .l = &s->w->dec, .runs = runs, .n_runs = n_runs, .n_rows = n_rows};
   lq_acts x = acts(&p, s->x, s->w->hp.d_model);
   for (; p.layer < s->w->dec.n; p.layer++) {
     const lq_block *b = &s->w->dec.blocks[p.layer];
-    project(&p, &b->cross_k, &x, s->k);
-    project(&p, &b->cross_v, &x, s->v);
+    lq_product kv[2] = {{&b->cross_k, s->k}, {&b->cross_v, s->v}};
+    lq_linear(&s->nn, &x, kv, 2);
     for (size_t i = 0; i < n_runs; i++) lq_kv_store(&s->cross, p.layer, &runs[i], s->k, s->v);
   }
   return s->w->dec.n;
@@ -274,7 +365,8 @@ void lq_stack_head(lq_stack *s, const uint32_t *rows, uint32_t n, float *logits)
     for (uint32_t k = 0; k < hp->d_model; k++) h[k] = x[k] * hp->logit_scale;
   }
   lq_acts h = {.x = s->h, .q = s->q8, .n_rows = n, .n_in = hp->d_model};
-  lq_linear(&s->nn, &s->w->output, &h, logits, hp->n_vocab);
+  lq_product out = {&s->w->output, logits};
+  lq_linear(&s->nn, &h, &out, 1);
   size_t n_logits = hp->logit_cap > 0.0f ? (size_t)n * hp->n_vocab : 0;
   for (size_t i = 0; i < n_logits; i++) logits[i] = hp->logit_cap * tanhf(logits[i] / hp->logit_cap);
   if (s->probe) s->probe(s->probe_ctx, "logits", logits, n, hp->n_vocab);

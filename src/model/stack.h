@@ -26,8 +26,9 @@ typedef struct lq_stack {
   float *q, *a;          /* [max_rows][n_head * d_head] */
   float *k, *v;          /* [max_rows][n_head_kv * d_head] */
   float *gate, *up;      /* [max_rows][d_ff] */
-  lq_q8a *q8;            /* quantised rows of the widest matrix */
-  float *scores;
+  lq_q8a *q8;            /* [max_rows][q8_row]: quantised rows of the widest matrix */
+  float *scores;         /* [threads][scores_thread] */
+  size_t q8_row, scores_thread;
   float *rope;           /* [max(n_ctx, n_src)][n_rot] cos, sin */
   float *rope_local;     /* the same for local layers, where they turn otherwise */
   float *enc_bias, *dec_bias; /* T5, ALiBi: [n_head][2*n_src - 1], [n_head][n_ctx] */

@@ -31,8 +31,14 @@ typedef struct lq_acts {
   bool quantized;
 } lq_acts;
 
-/* y[n_rows, n_out] = x W^T + b, rows ldy floats apart. y may not alias x. Never fails. */
-void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy);
+/* One of several products of the same activations: y[n_rows, n_out], rows w->n_out floats apart. */
+typedef struct lq_product {
+  const lq_mat *w;
+  float *y;
+} lq_product;
+
+/* y = x W^T + b of each product, all in one sharing among the threads. No y aliases x or another y. Never fails. */
+void lq_linear(const lq_nn *nn, lq_acts *x, const lq_product *products, size_t n_products);
 
 /* Rows of n values shared among the threads: y = rmsnorm(x) * w (w may be NULL, y may be x); y = layernorm(x) * w + b (the same);
  * x = act(x) * gate (gate may be NULL). */

@@ -90,6 +90,8 @@ class Help(Case):
         self.refused(run("info", "--jsn", "x"), 2, "Did you mean --json?")
         self.refused(run("generate", "--sparkle", "1"), 2, "no option --sparkle")
         self.refused(run("generate", "-q"), 2, "no option -q")
+        self.refused(run("generate", "-temp", "2", "x"), 2, "no option -temp", "Did you mean --temp?")
+        self.refused(run("generate", "-top-k", "2", "x"), 2, "no option -top-k", "Did you mean --top-k?")
         self.refused(run("generate", "--num-beams", "4", "-m", LLAMA, "x"), 2, "num_beams is not supported")
         self.refused(run("generate", "-m"), 2, "-m needs a value")
         self.refused(run("info", "--json=1", LLAMA), 2, "takes no value")
@@ -176,7 +178,19 @@ class Translate(Case):
         self.assertEqual(self.good(run("translate", "--to", "fr", "Yes")), self.good(run("translate", "--from", "en", "Yes")))
         self.refused(run("translate", "--from", "fr", "--to", "klingon", "Oui"), 2, '"klingon"', "it knows")
         self.refused(run("translate", "-m", LLAMA, "--to", "en", "Oui"), 1, "cannot translate")
+        self.refused(run("translate", "--from", "fr", "--to", "", "Oui"), 2, "--to LANG", "knows fr, en.")
         self.refused(run("translate", " "), 2, "text is empty")
+        self.refused(run("translate", "-p", "Oui", "-f", "/dev/null"), 2, "once")
+        self.refused(run("translate", "-f", "/tmp"), 1, "/tmp could not be read", "directory")
+        self.refused(run("tokenize", "-m", CHAT, "-f", "/tmp"), 1, "/tmp could not be read", "directory")
+        for option, name, most in (("--parallel", "n_seq", 256), ("-c", "n_ctx", 1048576), ("-b", "n_batch", 4096), ("--source-length", "n_src", 8192)):
+            self.refused(run("translate", option, most + 1, "Oui"), 2, str(most + 1), name, str(most))
+        self.assertEqual(self.good(run("translate", "Je", "suis", "étudiant")), self.good(run("translate", "Je suis étudiant")))
+
+    def test_a_translation_that_a_limit_ends_is_pointed_out(self):
+        for words, noted in ((["-c", "4"], True), (["-n", "3"], False), ([], False)):
+            done = run("translate", *words, "Je suis étudiant en France.")
+            self.assertEqual((done.returncode, done.stderr.startswith(b"loquat: note: 1 of the translations")), (0, noted), done.stderr)
 
     def test_text_longer_than_the_context_is_cut_into_sentences(self):
         long = "Bonjour. " * 40
@@ -193,6 +207,8 @@ class Generate(Case):
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "-n", "3")))["finish_reason"], "length")
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "--stop", "€")))["finish_reason"], "stop")
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "-c", "9")))["finish_reason"], "context")
+        done = run("generate", "-m", CHAT, "-p", "\n", "-c", "9")
+        self.assertEqual((done.returncode, done.stderr), (0, b"loquat: note: the context is full; -c N makes room for more.\n"))
 
     def test_prompt_by_every_way(self):
         with tempfile.NamedTemporaryFile() as f:
@@ -203,6 +219,8 @@ class Generate(Case):
         self.refused(run("generate", "-m", CHAT, "-p", "a", "b"), 2, "once")
         self.refused(run("generate", "-m", CHAT, "-p", ""), 2, "prompt is empty")
         self.refused(run("generate", "-m", CHAT, "-f", "/nowhere"), 1, "/nowhere")
+        done = subprocess.run(["sh", "-c", 'exec "$0" generate -m "$1" <&-', BIN, CHAT], cwd=ROOT, capture_output=True, check=False)
+        self.refused(done, 1, "Standard input could not be read")
         self.refused(run("generate", "-p", "x", env={"LOQUAT_MODEL": ""}), 2, "-m MODEL")
         self.refused(run("generate", "-m", CHAT, "-c", "8", "-p", "0123456789"), 1, "10 tokens", "context holds 8")
 
@@ -304,9 +322,10 @@ class Numbers(Case):
         self.assertEqual([t["logit"] for t in top], [every[i] for i in best])
         self.assertIsNone(top[0]["text"])
         self.assertEqual(self.logits("-m", CHAT, "--ids", "13", "--top", "1")["top"][0]["text"], "H")
+        self.assertEqual(len(self.logits("-m", CHAT, "--ids", "13," * 5000)["logits"]), len(self.logits("-m", CHAT, "--ids", "13")["logits"]))
         self.assertNotEqual(self.logits("-m", T5, "--ids", "1,2", "--decoder-ids", "0,5"), self.logits("-m", T5, "--ids", "1,2"))
         for words, code, word in ((["--ids", "1,600000"], 2, "600000"), (["--ids", "x"], 2, '"x"'), (["--ids", ""], 2, "no id"), ([], 2, "--ids"),
-                                  (["--ids", "1", "--decoder-ids", "1"], 1, "decoder ids")):
+                                  (["--ids", "1", "--decoder-ids", "1"], 1, "decoder ids"), (["--ids", "1", "word"], 2, '"word"')):
             self.refused(run("logits", "-m", LLAMA, *words), code, word)
 
     def test_perplexity_is_that_of_the_logits(self):
@@ -336,6 +355,9 @@ class Numbers(Case):
                 self.assertGreater(r[key], 0)
         self.assertIn("source", self.good(run("bench", "-m", T5, "-p", "8", "-n", "4", "-r", "1", "-t", "1")))
         self.refused(run("bench", "-m", CHAT, "-t", "0"), 2, "not 0")
+        self.refused(run("bench", "-m", CHAT, "-t", "1,x"), 2, "-t", '"x"')
+        self.refused(run("bench", "-m", CHAT, "word"), 2, '"word"')
+        self.refused(run("bench", "-m", CHAT, "-r", "65"), 2, "at most 64")
 
     def test_info(self):
         got = json.loads(self.good(run("info", CHAT, "-c", "1000", "--json")))
@@ -347,6 +369,9 @@ class Numbers(Case):
         plain = self.good(run("info", CHAT))
         for words in ("architecture             llama", "memory.session.bytes", "llama.block_count", "blk.1.ffn_down.weight"):
             self.assertIn(words, plain)
+        self.assertRegex(self.good(run("info", FR_EN)), r"special_tokens\.bos +none\n(.|\n)*memory\.weights +\d+ bytes \(12\.8 MB\)\n")
+        self.assertEqual(self.good(run("info", "-m", CHAT)), plain)
+        self.refused(run("info", "-m", CHAT, CHAT), 2, "one model")
         self.refused(run("info", CHAT, "-c", "200000"), 1, "131072 positions")
 
     def test_info_sends_no_escapes_to_the_terminal(self):
@@ -471,6 +496,9 @@ class Quantize(Case):
             self.refused(run("quantize", source, "/dev/null", "q8_0"), 2, "not a file")
             self.refused(run("quantize", os.path.join(folder, "none"), out, "q8_0"), 1, "none")
             self.refused(run("quantize", source, os.path.join(folder, "no/out"), "q8_0"), 1, "no/out")
+            os.mkfifo(os.path.join(folder, "pipe"))
+            self.refused(run("quantize", os.path.join(folder, "pipe"), out, "q8_0"), 1, "not a file")
+            os.unlink(os.path.join(folder, "pipe"))
             Path(folder, "page").write_text("<html>")
             self.refused(run("quantize", os.path.join(folder, "page"), out, "q8_0"), 1, "HTML")
             os.unlink(os.path.join(folder, "page"))
@@ -507,7 +535,7 @@ class BadModels(Case):
                    (str(ROOT / "tests/fuzz/corpus/model/arch_unknown"), "mamba", "this build runs llama"),
                    (str(ROOT / "tests/fuzz/corpus/model/tensor_iq2"), "IQ2_XS"), (str(ROOT / "tests/fuzz/corpus/gguf/v1"), "version 1")]
             for path, *words in bad:
-                self.refused(run("info", path), 1, *words)
+                self.refused(run("info", path), 1, Path(path).name, *words)
 
     def test_not_enough_memory_says_how_much(self):
         little = lambda: resource.setrlimit(resource.RLIMIT_AS, (24 << 20, 24 << 20))
