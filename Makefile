@@ -106,6 +106,10 @@ run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no comp
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
+.PHONY: models-gemma
+models-gemma: ## fetch Gemma 3 270M (253 MB, under the Gemma Terms of Use) into models/
+	python3 models/gemma.py
+
 .PHONY: models-minilm
 models-minilm: $(VENV)/installed ## fetch all-MiniLM-L6-v2, for search by meaning, and convert it (24 MB in models/)
 	$(VENV)/bin/python models/minilm.py

@@ -342,6 +342,7 @@ ARCHS = (
     llama_arch("qwen3", "Qwen3ForCausalLM", qk_norm=True),
     llama_arch("smollm3", "SmolLM3ForCausalLM", keys=smollm3_keys, tied=True, permute=True),
     llama_arch("phi3", "Phi3ForCausalLM", fused=True),
+    llama_arch("gemma", "GemmaForCausalLM", keys=gemma_keys, tied=True, change=norm),
     llama_arch("gemma2", "Gemma2ForCausalLM", keys=lambda c: gemma_keys(c, 2), tied=True, change=norm, sandwich=True),
     llama_arch("gemma3", "Gemma3ForCausalLM", keys=lambda c: gemma_keys(c, 6), tied=True, change=norm, sandwich=True, qk_norm=True),
     FALCON,

@@ -21,6 +21,7 @@ static const lq_arch archs[] = {
     {"smollm3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_PAIR, RMS, SWIGLU, .nope_step = 4, .must = LQ_OUT_NORM,
      .may = LQ_QKV_BIAS | LQ_O_BIAS | LQ_FFN_BIAS},
     {"phi3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, SWIGLU, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | LQ_UP_FUSED},
+    {"gemma", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, GEGLU, .scale_embed = true, .must = LQ_OUT_NORM},
     {"gemma2", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, .place = LQ_NORM_SANDWICH, GEGLU, .scale_embed = true,
      .window_step = 2, .must = LQ_OUT_NORM},
     {"gemma3", DECODER, .position = LQ_POS_ROPE, .rope = LQ_ROPE_HALF, RMS, .place = LQ_NORM_SANDWICH, GEGLU, .scale_embed = true,
@@ -33,6 +34,10 @@ static const lq_arch archs[] = {
     {"mpt", DECODER, .position = LQ_POS_ALIBI, LAYER, .act = LQ_ACT_GELU_ERF, .must = LQ_OUT_NORM, .may = LQ_QKV_FUSED | ALL_BIASES},
     {"bert", ENCODER, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = ALL_BIASES | LQ_EMBED_NORM,
      .may = LQ_TOKEN_TYPES | LQ_OUT_BIAS | LQ_QKV_FUSED},
+    {"bart", PAIR, .position = LQ_POS_LEARNED, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_GELU_ERF, .must = LQ_EMBED_NORM | ALL_BIASES,
+     .may = LQ_OUT_NORM | LQ_OUT_BIAS},
+    {"marian", PAIR, .position = LQ_POS_SINUSOID, .sinusoid = LQ_SIN_HALVES, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_SILU,
+     .scale_embed = true, .must = ALL_BIASES, .may = LQ_OUT_NORM | LQ_OUT_BIAS},
     {"t5", PAIR, .position = LQ_POS_T5, RMS, GEGLU, .raw_scores = true, .must = LQ_OUT_NORM},
 };
 
