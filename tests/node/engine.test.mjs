@@ -242,3 +242,13 @@ test('a model at rest does not keep a program alive', () => {
   assert.equal(done.stdout, '3\n', done.stderr);
   assert.equal(done.status, 0);
 });
+
+test('disposal ends the worker, busy or not', () => {
+  const code = `import { Model } from ${JSON.stringify(new URL('../../web/engine.mjs', import.meta.url).href)};
+    const m = await Model.load(${JSON.stringify(FR_EN)}, { threads: 2 });
+    m.translate(${JSON.stringify(LONG)}, { to: 'en' });
+    m.dispose(); console.log('disposed');`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20000 });
+  assert.equal(done.stdout, 'disposed\n', done.stderr);
+  assert.equal(done.status, 0, 'the program went on');
+});
