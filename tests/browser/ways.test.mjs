@@ -31,7 +31,8 @@ pageTest('page sends with Enter, not with Shift+Enter, nor with the Enter of an 
 });
 
 pageTest('page sets language and direction of both texts, and reads the translation out politely', async (page) => {
-  const both = () => page.evaluate(() => ['#source', '#target'].map((s) => /** @type {any} */ (document.querySelector(s))).map((n) => `${n.lang} ${n.dir}`));
+  const both = () => page.evaluate(() => ['source', 'target'].map((id) => /** @type {any} */ (document.getElementById(id)))
+    .map((n) => `${n.lang} ${n.dir}`));
   await modelReady(page);
   await page.selectOption('#to', 'ar');
   await page.fill('#source', 'Bonjour');
