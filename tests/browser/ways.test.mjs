@@ -104,3 +104,11 @@ pageTest('page follows the Back and Forward buttons of the browser, and answers 
   await replies(page, 1);
   assert.equal(await page.title(), 'Loquat: Chat');
 });
+
+const damaged = mockModel({ ...TRANSLATOR, failLoad: { code: 'LQ_E_FORMAT', message: 'truncated: the file ends in the middle of a tensor' } });
+pageTest('page fetches a model again that was kept and cannot be read', async (page, server) => {
+  await page.waitForSelector('#translate-load .notice:has-text("The file is not whole; fetch it again.")');
+  server.models['fr-en.gguf'] = mockModel(TRANSLATOR);
+  await page.click('#translate-load button:has-text("Retry")');
+  await modelReady(page);
+}, { server: { models: { 'fr-en.gguf': damaged }, manifest: { models: [] } } });

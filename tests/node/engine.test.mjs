@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Model } from '../../web/engine.mjs';
+import { optionsOf, SYSTEM } from '../../web/settings.mjs';
 import { bytesOf, collect, failsWith, FR_EN, idsOf, LONG, SMOLLM2, sleep, textOf, TINY } from './engine.kit.mjs';
 
 /** @type {Model} */ let m;
@@ -232,6 +233,16 @@ test('the session keeps what turns of a chat share', { skip: noChat }, async () 
   await textOf(c.generate([...messages, { role: 'assistant', content: answer }, { role: 'user', content: 'And of Italy?' }], { max_new_tokens: 1 }));
   const second = (await c.counters()).promptTokens - first;
   assert.ok(second < first, `${second} tokens read in the second turn, ${first} in the first`);
+  c.dispose();
+});
+
+test('with the page\'s own settings the chat model gives a sensible answer', { skip: noChat }, async () => {
+  const c = await Model.load(SMOLLM2, { nCtx: 512 });
+  const messages = [{ role: 'system', content: SYSTEM }, { role: 'user', content: 'What is the capital of France?' }];
+  for (const seed of [1, 2, 3]) {
+    const answer = await textOf(c.generate(messages, { ...optionsOf({ seed }), max_new_tokens: 12 }));
+    assert.match(answer, /Paris/, `seed ${seed}`);
+  }
   c.dispose();
 });
 
