@@ -82,13 +82,15 @@ pageTest('page fetches a model once that two tabs ask for at the same time', asy
     await tab.click('#tab-chat');
     await tab.waitForSelector('button[aria-label="Download Talker"]');
   }
-  await Promise.all([page, second].map((tab) => tab.click('button[aria-label="Download Talker"]')));
+  const click = () => /** @type {any} */ (document.querySelector('button[aria-label="Download Talker"]')).click();
+  await Promise.all([page, second].map((tab) => tab.evaluate(click))); /* at once, also in the tab that is behind */
+  await second.waitForSelector('#chat-load .strip', { state: 'attached' });
   await Promise.all([page, second].map((tab) => inUse(tab, 'Talker')));
   assert.equal(server.requests.filter((/** @type {string} */ r) => r.startsWith('GET /models/talker.gguf')).length, 1);
 }, { server: { models: { 'fr-en.gguf': mockModel(TRANSLATOR), 'talker.gguf': chatter }, manifest: { models: [
   { file: 'talker.gguf', name: 'Talker', task: 'chat', languages: ['en'], licence: 'MIT', bytes: chatter.length, sha256: sha256(chatter) }] },
   override: async (/** @type {any} */ req) => { /* slow enough that the second asks meanwhile */
-    if (req.method === 'GET' && req.url.includes('talker')) await new Promise((go) => { setTimeout(go, 500); });
+    if (req.method === 'GET' && req.url.includes('talker')) await new Promise((go) => { setTimeout(go, 1500); });
     return false;
   } } });
 
