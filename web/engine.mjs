@@ -43,7 +43,8 @@
  * @typedef {object} Info
  * @property {string} name
  * @property {string} architecture
- * @property {string[]} tasks generate, chat, translate, encode
+ * @property {string[]} tasks generate, chat, translate, encode, embed, fill-mask, classify, ner, qa
+ * @property {string[]} [labels] what classify() tells apart
  * @property {string[]} languages
  * @property {{weights: number, session: {context: number, bytes: number}}} memory bytes
  * @property {string} kernels the table in use
@@ -69,6 +70,9 @@ export class LoquatError extends Error {
     this.code = code;
   }
 }
+
+/** @param {Float32Array} all @param {number} n @returns {Float32Array[]} */
+const rows = (all, n) => Array.from({ length: n }, (_, i) => all.slice((i * all.length) / n, ((i + 1) * all.length) / n));
 
 const AHEAD = 256;
 const node = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined' && !('WorkerGlobalScope' in globalThis);
@@ -276,6 +280,30 @@ export class Model {
    * @param {Iterable<number>} ids @param {{decoderIds?: Iterable<number>}} [options] @returns {Promise<Float32Array>}
    */
   async logits(ids, { decoderIds = [] } = {}) { return this.#call({ op: 'logits', ids: idsArg(ids), decoderIds: idsArg(decoderIds) }); }
+
+  /**
+   * Texts as vectors, all in one call so that the engine runs many at once; info.tasks has 'embed' where the model can. Absent options are
+   * the model's own.
+   * @param {string | string[]} texts @param {{pooling?: 'mean' | 'cls' | 'last', normalize?: boolean}} [options] normalize: length 1
+   * @returns {Promise<Float32Array[]>} one for each text
+   */
+  async embed(texts, { pooling, normalize, ...rest } = {}) {
+    const unknown = Object.keys(rest)[0];
+    if (unknown) throw new LoquatError('LQ_E_OPTION', `embed takes no option "${unknown}"; it takes pooling and normalize`);
+    const list = [texts].flat().map(String);
+    return rows(await this.#call({ op: 'embed', texts: list, pooling: String(pooling ?? ''), normalize: normalize ?? null }), list.length);
+  }
+
+  /**
+   * How well each of info.labels fits each text, best first; info.tasks has 'classify' where the model can.
+   * @param {string | string[]} texts @returns {Promise<{label: string, score: number}[][]>} one list for each text
+   */
+  async classify(texts) {
+    const list = [texts].flat().map(String);
+    const scores = rows(await this.#call({ op: 'classify', texts: list }), list.length);
+    const named = (/** @type {Float32Array} */ row) => [...row].map((score, i) => ({ label: this.info.labels?.[i] || `LABEL_${i}`, score }));
+    return scores.map((row) => named(row).sort((a, b) => b.score - a.score));
+  }
 
   /**
    * Goes on from a text (special tokens in it are parsed), from messages through the model's chat template, or from token ids. Options carry the

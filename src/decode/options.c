@@ -3,8 +3,6 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -72,7 +70,7 @@ static bool parse_number(lq_str v, double *out) {
   if (v.n == 0 || v.n >= sizeof(tmp) || (v.p[0] != '-' && v.p[0] != '.' && (v.p[0] < '0' || v.p[0] > '9'))) return false;
   memcpy(tmp, v.p, v.n);
   tmp[v.n] = '\0';
-  *out = strtod(tmp, &end);
+  *out = lq_strtod(tmp, &end);
   return end == tmp + v.n && isfinite(*out) && !strpbrk(tmp, "xX");
 }
 
