@@ -63,6 +63,8 @@ test('wrong arguments are refused by name, through the promise or the stream', a
   for (const text of [undefined, null, 42]) {
     await assert.rejects(textOf(any.translate(text, { to: 'en' })), failsWith('LQ_E_ARG', /must be a string, not (undefined|null|number)/));
     await assert.rejects(any.tokenize(text), failsWith('LQ_E_ARG', /must be a string/));
+    await assert.rejects(any.embed(['one', text]), failsWith('LQ_E_ARG', /each text must be a string/));
+    await assert.rejects(any.classify(text), failsWith('LQ_E_ARG', /each text must be a string/));
   }
   await assert.rejects(textOf(any.translate('Bonjour')), failsWith('LQ_E_LANGUAGE'));
   await assert.rejects(textOf(any.translate('Bonjour', null)), failsWith('LQ_E_LANGUAGE'));
