@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import resource
 import select
 import shutil
@@ -277,13 +278,29 @@ class Chat(Case):
         self.assertEqual(p.wait(60), 130)
         os.close(main)
 
+    def test_the_conversation_is_what_the_model_is_given(self):
+        def tokens(*words, lines):  # of the prompt of the last line, which is too long for the context: a byte is a token here
+            done = run("chat", "-m", CHAT, "-c", "150", *words, text="\n".join([*lines, "x" * 150]).encode())
+            self.assertEqual(done.returncode, 1)
+            return int(re.search(rb"the prompt has (\d+) tokens", done.stderr)[1])
+        alone = tokens(lines=[])
+        self.assertEqual(tokens("--system", "abcd", lines=[]) - tokens("--system", "ab", lines=[]), 2)
+        self.assertGreater(tokens("-n", "3", lines=["a"]), alone)
+        self.assertEqual(tokens("-n", "3", lines=["abc"]) - tokens("-n", "3", lines=["a"]), 2)
+        self.assertEqual(tokens("-n", "2", lines=["a"]) - tokens("-n", "1", lines=["a"]), 1)  # the reply so far
+        self.assertEqual(tokens("-n", "3", lines=["a", "b", "/clear"]), alone)
+        self.assertEqual(tokens("--system", "ab", "-n", "3", lines=["a", "/clear"]), tokens("--system", "ab", lines=[]))
+
     def test_on_a_terminal_a_full_context_is_no_end(self):
         main, other = pty.openpty()
         p = subprocess.Popen([BIN, "chat", "-m", CHAT, "-c", "40"], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True)
         os.close(other)
         read_until(main, b"> ")
         os.write(main, b"0123456789012345678901234567890123456789\r")
-        self.assertIn(b"context holds 40", read_until(main, b"\n> "))
+        first = read_until(main, b"\n> ")
+        self.assertIn(b"context holds 40", first)
+        os.write(main, b"0123456789012345678901234567890123456789\r")  # the turn before it did not happen
+        self.assertEqual(re.findall(rb"has \d+ tokens", read_until(main, b"\n> ")), re.findall(rb"has \d+ tokens", first))
         os.write(main, b"/exit\r")
         self.assertEqual(p.wait(60), 0)
         os.close(main)

@@ -60,7 +60,8 @@ TEST(json_refuses_bad_text_with_its_place) {
       {"\"a\nb\"", "control byte"}, {"\"\\x\"", "wrong escape"}, {"\"\\u12g4\"", "wrong escape"}, {"\"\\u12", "wrong escape"},
       {"\"\\", "ends inside a string"}, {"01", "more text after the value at byte 1"}, {"+1", "no value"}, {".5", "no value"},
       {"1.", "after its point"}, {"1e", "exponent"}, {"-", "no value"}, {"NaN", "no value"}, {"nul", "no value"}, {"[1] x", "more text after the value at byte 4"},
-      {"[}", "no value at byte 1"}, {"\"\xff\"", "not valid UTF-8 at byte 1"}, {"\"\xed\xa0\x80\"", "not valid UTF-8 at byte 1"},
+      {"[}", "no value at byte 1"}, {"\"\xff\"", "not valid UTF-8 at byte 1"},
+      {"\"\xed\xa0\x80\"", "not valid UTF-8 at byte 1"},
       {"\xef\xbb\xbf[]", "no value at byte 0"},
       {"\"\xef\xbf\xbd", "ends inside a string"},
   };
