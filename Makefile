@@ -106,6 +106,10 @@ run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no comp
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
+.PHONY: models-minilm
+models-minilm: $(VENV)/installed ## fetch all-MiniLM-L6-v2, for search by meaning, and convert it (24 MB in models/)
+	$(VENV)/bin/python models/minilm.py
+
 .PHONY: bench
 bench: build/loquat ## Loquat beside wllama in Chromium: speeds, start-up, sizes (BENCH_ROUNDS=3; see tests/bench/run.mjs)
 	node tests/bench/run.mjs

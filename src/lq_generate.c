@@ -78,6 +78,7 @@ static lq_status begin_source(lq_session *s, const int32_t *ids, size_t n, lq_er
 }
 
 static lq_status begin_ids(lq_session *s, const int32_t *ids, size_t n, bool reuse, lq_error *err) {
+  if (!s->model->weights.hp.n_dec) return lq_fail(err, LQ_E_TASK, "this model has no decoder, so it writes no text");
   if (s->model->weights.arch->family == LQ_ENCODER_DECODER) return begin_source(s, ids, n, err);
   return begin_prompt(s, ids, n, reuse, err);
 }
@@ -194,8 +195,9 @@ static uint32_t gather(lq_session *s, uint32_t *n_runs, uint32_t *n_wanted) {
 
 lq_status lq_step(lq_session *s, lq_error *err) {
   uint32_t n_runs, n_wanted, n_rows = gather(s, &n_runs, &n_wanted), n_vocab = s->model->weights.hp.n_vocab;
-  lq_stack_embed(&s->stack, s->row_ids, n_rows);
-  lq_stack_run(&s->stack, &s->model->weights.dec, s->runs, n_runs, n_rows);
+  const lq_layers *dec = &s->model->weights.dec;
+  lq_stack_embed(&s->stack, dec, s->row_ids, NULL, s->runs, n_runs);
+  lq_stack_run(&s->stack, dec, s->runs, n_runs, n_rows);
   s->counters.decoder_rows += n_rows;
   s->kv_valid = s->slots[0].n_past;
   if (n_wanted == 0) return LQ_OK;

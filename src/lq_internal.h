@@ -7,6 +7,7 @@
 #include "decode/sample.h"
 #include "gguf/gguf.h"
 #include "lq.h"
+#include "model/heads.h"
 #include "model/stack.h"
 #include "model/weights.h"
 #include "text/tokenizer.h"
@@ -23,6 +24,7 @@ struct lq_model {
   lq_file file;
   lq_gguf gguf;
   lq_weights weights;
+  lq_heads heads;
   lq_nn nn;
   lq_tokenizer *tok; /* NULL: ids only */
   lq_str name, chat_template;
@@ -86,6 +88,7 @@ struct lq_session {
   uint32_t *row_slot;       /* [n_seq] */
   float *logits;            /* [n_seq][n_vocab] */
   int32_t *row_ids;         /* [max_rows] */
+  uint8_t *row_types;       /* [max_rows] */
   lq_sample_scratch scratch;
   lq_gen gen;
   enum lq_mode mode;

@@ -10,16 +10,21 @@
 #define MAX_SRC 8192u
 
 static bool is_pair(const lq_model *m) { return m->weights.arch->family == LQ_ENCODER_DECODER; }
+static bool has_encoder(const lq_model *m) { return m->weights.hp.n_enc != 0; }
+static bool has_decoder(const lq_model *m) { return m->weights.hp.n_dec != 0; }
 
 static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_session_params *p, lq_error *err) {
   uint32_t limit = m->weights.hp.max_context, dflt = is_pair(m) ? 512 : 2048;
   if (limit && dflt > limit) dflt = limit;
   *p = in ? *in : (lq_session_params){0};
   if (p->n_ctx == 0) p->n_ctx = dflt;
-  if (p->n_src == 0) p->n_src = 512;
+  if (p->n_src == 0) p->n_src = limit && limit < 512 ? limit : 512;
   if (p->n_seq == 0) p->n_seq = 1;
   if (p->n_batch == 0) p->n_batch = 128;
-  if (!is_pair(m)) p->n_src = 1;
+  if (!has_encoder(m)) p->n_src = 1;
+  if (!has_decoder(m)) p->n_ctx = 1;
+  if (limit && p->n_src > limit)
+    return lq_fail(err, LQ_E_CONTEXT, "sources of %u tokens are asked for, but this model was made for %u positions", (unsigned)p->n_src, (unsigned)limit);
   if (limit && p->n_ctx > limit)
     return lq_fail(err, LQ_E_CONTEXT, "a context of %u is asked for, but this model was made for %u positions", (unsigned)p->n_ctx, (unsigned)limit);
   const struct { const char *what; uint32_t n, most; } limits[] = {
@@ -32,22 +37,23 @@ static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_
   return LQ_OK;
 }
 
-static lq_stack_size stack_size(const lq_model *m, const lq_session_params *p) {
+static lq_stack_size stack_size(const lq_session_params *p) {
   uint32_t rows = p->n_batch > p->n_seq ? p->n_batch : p->n_seq;
-  if (is_pair(m) && p->n_src > rows) rows = p->n_src;
-  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = is_pair(m) ? p->n_src : 1, .n_seq = p->n_seq, .max_rows = rows};
+  if (p->n_src > rows) rows = p->n_src;
+  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = p->n_src, .n_seq = p->n_seq, .max_rows = rows};
 }
 
 /* The same takes, measured or real, after the session's own. */
 static bool layout(lq_session *s, lq_arena *a) {
   uint32_t n_seq = s->params.n_seq, n_vocab = s->model->weights.hp.n_vocab, n_ctx = s->params.n_ctx;
-  lq_stack_size z = stack_size(s->model, &s->params);
+  lq_stack_size z = stack_size(&s->params);
   bool ok = lq_stack_layout(&s->stack, &s->model->weights, s->model->nn, z, a);
   s->slots = LQ_TAKE(a, lq_slot, n_seq);
   s->runs = LQ_TAKE(a, lq_run, n_seq);
   s->rows = LQ_TAKE(a, uint32_t, n_seq);
   s->row_slot = LQ_TAKE(a, uint32_t, n_seq);
   s->row_ids = LQ_TAKE(a, int32_t, z.max_rows);
+  s->row_types = LQ_TAKE(a, uint8_t, z.max_rows);
   s->logits = LQ_TAKE(a, float, (uint64_t)n_seq * n_vocab);
   s->scratch.work = LQ_TAKE(a, float, n_vocab);
   s->scratch.order = LQ_TAKE(a, uint32_t, n_vocab);
@@ -56,7 +62,7 @@ static bool layout(lq_session *s, lq_arena *a) {
   int32_t *ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_ctx);
   lq_token *tokens = LQ_TAKE(a, lq_token, (uint64_t)n_seq * n_ctx);
   if (a->measuring) return ok;
-  ok = ok && s->slots && s->runs && s->rows && s->row_slot && s->row_ids && s->logits && s->scratch.work && s->scratch.order &&
+  ok = ok && s->slots && s->runs && s->rows && s->row_slot && s->row_ids && s->row_types && s->logits && s->scratch.work && s->scratch.order &&
        s->scratch.seen && s->tr.gaps && ids && tokens;
   for (uint32_t i = 0; ok && i < n_seq; i++) {
     s->slots[i].ids = ids + (size_t)i * n_ctx;
@@ -160,8 +166,9 @@ lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigne
 /* ---- encoder ---- */
 
 lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uint32_t n_rows) {
-  lq_stack_embed(&s->stack, s->row_ids, n_rows);
-  lq_stack_run(&s->stack, &s->model->weights.enc, runs, n_runs, n_rows);
+  const lq_layers *enc = &s->model->weights.enc;
+  lq_stack_embed(&s->stack, enc, s->row_ids, NULL, runs, n_runs);
+  lq_stack_run(&s->stack, enc, runs, n_runs, n_rows);
   s->counters.cross_fills += lq_stack_fill_cross(&s->stack, runs, n_runs, n_rows);
   s->counters.encoder_runs += n_runs;
   s->counters.encoder_tokens += n_rows;
@@ -169,7 +176,7 @@ lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uin
 }
 
 static lq_status encode_one(lq_session *s, const int32_t *ids, size_t n, lq_error *err) {
-  if (!is_pair(s->model)) return lq_fail(err, LQ_E_TASK, "this model has no encoder");
+  if (!has_encoder(s->model)) return lq_fail(err, LQ_E_TASK, "this model has no encoder");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "there are no token ids to encode");
   if (n > s->params.n_src)
     return lq_fail(err, LQ_E_CONTEXT, "the source has %zu tokens; this session takes at most %u", n, (unsigned)s->params.n_src);
@@ -207,6 +214,8 @@ static double log_sum_exp(const float *x, uint32_t n) {
 /* Decoder rows 0..n in slices; scores go to the sink. */
 static lq_status run_scores(lq_session *s, const int32_t *ids, size_t n, const scores_sink *k, lq_error *err) {
   uint32_t n_vocab = s->model->weights.hp.n_vocab, step = s->stack.size.max_rows;
+  const lq_layers *dec = &s->model->weights.dec;
+  if (!dec->n) return lq_fail(err, LQ_E_TASK, "this model has no decoder to score tokens with");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "there are no token ids to score");
   if (n > s->params.n_ctx)
     return lq_fail(err, LQ_E_CONTEXT, "%zu token ids are too many; this session's context is %u", n, (unsigned)s->params.n_ctx);
@@ -215,8 +224,8 @@ static lq_status run_scores(lq_session *s, const int32_t *ids, size_t n, const s
   for (size_t at = 0; at < n; at += step) {
     uint32_t rows = (uint32_t)(n - at < step ? n - at : step);
     lq_run run = {.row0 = 0, .n_rows = rows, .seq = 0, .pos0 = (uint32_t)at, .n_kv = s->slots[0].n_src};
-    lq_stack_embed(&s->stack, ids + at, rows);
-    lq_stack_run(&s->stack, &s->model->weights.dec, &run, 1, rows);
+    lq_stack_embed(&s->stack, dec, ids + at, NULL, &run, 1);
+    lq_stack_run(&s->stack, dec, &run, 1, rows);
     s->counters.decoder_rows += rows;
     for (uint32_t r = 0; r < rows; r++) {
       bool last = at + r + 1 == n, wanted = k->all || (k->last && last) || (k->nll && at + r + 1 >= k->first && !last);

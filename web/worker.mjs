@@ -200,6 +200,19 @@ const breathe = node ? () => new Promise((done) => { setImmediate(done); }) : ((
 /** @param {number[]} ids */
 const idBytes = (ids) => new Uint8Array(Int32Array.from(ids).buffer);
 
+/** Texts one after another, and the length of each. @param {string[]} texts */
+function joined(texts) {
+  const utf8 = new TextEncoder();
+  const parts = texts.map((t) => utf8.encode(t));
+  const bytes = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    bytes.set(p, at);
+    at += p.length;
+  }
+  return { bytes, sizes: new Uint8Array(Uint32Array.from(parts, (p) => p.length).buffer) };
+}
+
 /** @param {any} r */
 function begin(r) {
   const input = r.mode === 'ids' ? idBytes(r.input) : r.input;
@@ -265,6 +278,17 @@ const jobs = {
   logits(m) {
     wasm.withTexts([idBytes(m.ids), idBytes(m.decoderIds)], (p, _n, d) =>
       wasm.call('lqw_logits', wasm.handle, p, m.ids.length, m.decoderIds.length ? d : 0, m.decoderIds.length));
+    return new Float32Array(wasm.outBytes().buffer);
+  },
+  embed(m) {
+    const { bytes, sizes } = joined(m.texts);
+    wasm.withTexts([bytes, sizes, m.pooling], (p, _n, s, _s, how) =>
+      wasm.call('lqw_embed', wasm.handle, p, s, m.texts.length, how, m.normalize === null ? -1 : Number(m.normalize)));
+    return new Float32Array(wasm.outBytes().buffer);
+  },
+  classify(m) {
+    const { bytes, sizes } = joined(m.texts);
+    wasm.withTexts([bytes, sizes], (p, _n, s) => wasm.call('lqw_classify', wasm.handle, p, s, m.texts.length));
     return new Float32Array(wasm.outBytes().buffer);
   },
 };

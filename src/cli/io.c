@@ -133,7 +133,8 @@ static void on_interrupt(int sig) {
 }
 
 void lq_cli_catch_interrupt(void) {
-  struct sigaction act = {.sa_handler = on_interrupt}; /* no SA_RESTART: a waiting read returns */
+  /* A write that waits for the terminal goes on afterwards; a waiting read is cut in pieces by fill(). */
+  struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
   sigemptyset(&act.sa_mask);
   sigaction(SIGINT, &act, NULL);
 }
@@ -146,7 +147,7 @@ void lq_cli_clear_interrupt(void) { interrupts = 0; }
 static int fill(lq_cli_reader *r, bool wait) {
   struct pollfd p = {.fd = r->fd, .events = POLLIN};
   int ready = poll(&p, 1, 0);
-  while (ready == 0 && wait && !interrupts) ready = poll(&p, 1, 100);
+  while ((ready == 0 || (ready < 0 && errno == EINTR)) && wait && !interrupts) ready = poll(&p, 1, 100);
   if (interrupts && wait) return LQ_CLI_LINE_INTERRUPTED;
   if (ready <= 0 && !wait) return 0;
   char part[16384];

@@ -51,6 +51,24 @@ static const lq_cli_command commands[] = {
      "as context, and the first token is BOS where the model adds one. What is left at the end is not scored. A text shorter\n"
      "than a chunk is one chunk with every token but the first scored.",
      lq_cli_perplexity},
+    {LQ_CMD_EMBED, "embed", "-m MODEL [--pooling mean|cls|last] [TEXT...]",
+     "Print a text's meaning as a vector, a JSON array a line.\n\n"
+     "Each TEXT is one text; without TEXT each line of standard input. Pooling and length 1 are as the model says unless given.",
+     lq_cli_embed},
+    {LQ_CMD_RANK, "rank", "-m MODEL QUERY [PASSAGE...]",
+     "Order passages by how near their meaning is to a query.\n\n"
+     "Without PASSAGE each line of standard input is one. Prints the cosine of the angle between the vectors and the passage, best\n"
+     "first; --json gives [{index, score, text}].",
+     lq_cli_rank},
+    {LQ_CMD_FILL_MASK, "fill-mask", "-m MODEL TEXT",
+     "Find the words that fit where a text has a mask, such as [MASK] or <mask>.\n\n"
+     "Prints probability and word, best first; --json gives one array for each mask: [{id, score, word}].",
+     lq_cli_fill_mask},
+    {LQ_CMD_CLASSIFY, "classify", "-m MODEL [--pair TEXT] [TEXT...]",
+     "Tell which labels fit a text.\n\n"
+     "Each TEXT is one text; without TEXT each line of standard input. A line for each text: labels and probabilities, best first;\n"
+     "--json gives [{label, score}]. --pair: the second text of a model that compares two.",
+     lq_cli_classify},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

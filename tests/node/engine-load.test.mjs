@@ -146,10 +146,14 @@ test('files that cannot be read say so', async () => {
   await assert.rejects(Model.load(folder), failsWith('LQ_E_IO', /not a regular file/));
   await assert.rejects(Model.load(/** @type {any} */ (undefined)), failsWith('LQ_E_ARG'));
   await assert.rejects(Model.load(/** @type {any} */ (42)), failsWith('LQ_E_ARG'));
+  await assert.rejects(Model.load('http://'), failsWith('LQ_E_ARG', /is no address/));
 });
 
 test('options that make no sense are refused by name', async () => {
   await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ gpu: true })), failsWith('LQ_E_OPTION', /gpu/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ threads: '2' })), failsWith('LQ_E_OPTION', /threads is "2"; it must be a whole number/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ signal: 'x' })), failsWith('LQ_E_ARG', /AbortSignal/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ onProgress: 'x' })), failsWith('LQ_E_ARG', /onProgress/));
   await assert.rejects(Model.load(FR_EN, { threads: -1 }), failsWith('LQ_E_OPTION', /threads/));
   await assert.rejects(Model.load(FR_EN, { threads: 1.5 }), failsWith('LQ_E_OPTION', /threads/));
   await assert.rejects(Model.load(FR_EN, { nCtx: -5 }), failsWith('LQ_E_OPTION', /nCtx/));

@@ -57,6 +57,56 @@ test('lists its options; an unknown or unsupported one is refused by name', asyn
   assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en' })), "I'm a student");
 });
 
+test('wrong arguments are refused by name, through the promise or the stream', async () => {
+  const any = /** @type {any} */ (m);
+  for (const text of [undefined, null, 42]) {
+    await assert.rejects(textOf(any.translate(text, { to: 'en' })), failsWith('LQ_E_ARG', /must be a string, not (undefined|null|number)/));
+    await assert.rejects(any.tokenize(text), failsWith('LQ_E_ARG', /must be a string/));
+  }
+  await assert.rejects(textOf(any.translate('Bonjour')), failsWith('LQ_E_LANGUAGE'));
+  await assert.rejects(textOf(any.translate('Bonjour', null)), failsWith('LQ_E_LANGUAGE'));
+  await assert.rejects(textOf(any.translate('Bonjour', 'en')), failsWith('LQ_E_ARG', /options/));
+  await assert.rejects(textOf(any.translate('Bonjour', { to: 'en', signal: {} })), failsWith('LQ_E_ARG', /signal/));
+  for (const input of [undefined, null, 7, { role: 'user', content: 'x' }])
+    await assert.rejects(textOf(any.generate(input)), failsWith('LQ_E_ARG', /string, an array of messages/));
+  for (const ids of [[297, 1.5], [297, 'a'], [2 ** 32 + 297], '12', undefined]) {
+    await assert.rejects(any.detokenize(ids), failsWith('LQ_E_ARG', /token ids/));
+    await assert.rejects(any.logits(ids), failsWith('LQ_E_ARG', /token ids/));
+  }
+  await assert.rejects(textOf(any.generate([297, 1.5])), failsWith('LQ_E_ARG', /number 2 of them is 1.5/));
+  const circle = /** @type {any} */ ({});
+  circle.circle = circle;
+  await assert.rejects(textOf(m.translate('Bonjour', { to: 'en', circle })), failsWith('LQ_E_OPTION', /circular/));
+  await assert.rejects(textOf(m.translate('Bonjour', { to: 'en', mark: Symbol('q') })), failsWith('LQ_E_OPTION', /mark/));
+});
+
+test('a signal also ends a stream that is produced but not yet read; once it is read it lets go of the signal', async () => {
+  const c = new AbortController();
+  const stream = m.translate('Je suis étudiant', { to: 'en', signal: c.signal });
+  await sleep(300); // all its pieces are here
+  c.abort();
+  await assert.rejects(textOf(stream), { name: 'AbortError' });
+  let listeners = 0;
+  const { signal } = new AbortController();
+  const count = (/** @type {'addEventListener' | 'removeEventListener'} */ name, /** @type {number} */ by) => {
+    const own = signal[name];
+    signal[name] = (/** @type {any[]} */ ...args) => { listeners += by; return own.apply(signal, /** @type {any} */ (args)); };
+  };
+  count('addEventListener', 1);
+  count('removeEventListener', -1);
+  assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en', signal })), "I'm a student");
+  for await (const p of m.translate(LONG, { to: 'en', signal })) if (p.tokenId >= 0) break;
+  assert.equal(listeners, 0);
+});
+
+test('a stream can be split and piped', async () => {
+  const [a, b] = m.translate('Je suis étudiant', { to: 'en' }).tee();
+  assert.deepEqual(await Promise.all([textOf(/** @type {any} */ (a)), textOf(/** @type {any} */ (b))]), ["I'm a student", "I'm a student"]);
+  let text = '';
+  await m.translate('Je suis étudiant', { to: 'en' }).pipeTo(new WritableStream({ write(p) { text += p.text; } }));
+  assert.equal(text, "I'm a student");
+});
+
 test('invalid text does no harm', async () => {
   assert.equal(typeof await textOf(m.translate('a\ud800b', { to: 'en', max_new_tokens: 4 })), 'string');
   assert.equal(typeof await textOf(m.translate('a\0b', { to: 'en', max_new_tokens: 4 })), 'string');

@@ -27,7 +27,9 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
+DECODERS = sorted(path.parent.name for path in GOLDEN.glob("*/layers.safetensors"))
 LONGEST = 64      # new tokens of the recorded translations
+Q8 = 0.1          # root mean square of what Q8_0 changes in scores, of that of the scores
 HALF = 0.02       # scores recorded in float16, of size up to 32
 
 
@@ -111,6 +113,15 @@ def encoder_decoder_case(report, engine, name):
         report.check(greedy == forced, f"{name} row {row} greedy ids")
 
 
+def quantised_case(report, engine, name, model, ids, want):
+    """Scores of the model in Q8_0; rows that fit no block are stored in float16."""
+    with tempfile.TemporaryDirectory() as folder:
+        quantised = Path(folder, "q8_0.gguf")
+        subprocess.run([*engine.command, "quantize", model, quantised, "q8_0"], check=True, capture_output=True)
+        distance = rms(engine.logits(quantised, ids) - want) / rms(want)
+    report.check(0 < distance <= Q8, f"{name} in Q8_0: scores lie {distance:.4f} of their size from float32, allowed {Q8}")
+
+
 def decoder_case(report, engine, name):
     expected, tensors = load(GOLDEN / name)
     model = ROOT / f"models/tiny/{name}.gguf"
@@ -123,8 +134,15 @@ def decoder_case(report, engine, name):
             got = np.stack([engine.logits(model, ids[:n]) for n in range(1, len(ids) + 1)])
         close(report, engine, f"{name} {what}", got, want, TOLERANCE, (model, ids, None))
         if what == "logits":
+            state = tensors.load("hidden_after_embedding")[0]
+            close(report, engine, f"{name} embedding", probed["dec.0.in"], state, TOLERANCE, (model, ids, None))
+            layers = Tensors([GOLDEN / name / "layers.safetensors"]).load("layers")
+            worst = [largest(probed[f"dec.{i}.out"], layers[i]) for i in range(len(layers))]
+            bad = next((f": the first that differs is {i}, by {x:.2e}" for i, x in enumerate(worst) if x > TOLERANCE), "")
+            report.check(not bad, f"{name} {len(layers)} layers: largest difference {max(worst):.2e}, allowed {TOLERANCE:.0e}{bad}")
             last = next(x for n, x in reversed(probed.items()) if n.startswith("dec.") and n.endswith(".norm"))
             close(report, engine, f"{name} last hidden state", last, tensors.load("hidden_last")[0][-len(last):], TOLERANCE, (model, ids, None))
+    quantised_case(report, engine, name, model, expected["inputIds"][0], tensors.load("logits")[0][-1])
     forced = expected["greedyForcedIds"][0]
     greedy = list(expected["inputIds"][0])
     while len(greedy) < len(forced):
@@ -258,8 +276,7 @@ def main():
     cases = {
         "t5-v1_1": lambda: encoder_decoder_case(report, engine, "t5-v1_1"),
         "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
-        "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
-        "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        **{name: lambda name=name: decoder_case(report, engine, name) for name in DECODERS},
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
         "fr-en-decoded": lambda: decoded_case(report, engine),

@@ -26,7 +26,10 @@ T5 = str(ROOT / "models/tiny/t5-v1_1.gguf")
 FR_EN = str(ROOT / "models/fr-en.gguf")
 REPLY = "Hi é€!abcdefgh"
 ENDLESS = ["--eos-token-id", "[]", "--max-new-tokens", "1000000", "-c", "60000"]
-COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity"]
+COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity", "embed", "rank",
+            "fill-mask", "classify"]
+ENCODER = str(ROOT / "tests/data/tiny-encoder.gguf")
+FILL = str(ROOT / "tests/data/tiny-fill.gguf")
 
 
 def run(*words, text=None, env=None, **more):
@@ -261,11 +264,7 @@ class Chat(Case):
         self.refused(run("chat", "-m", CHAT, "-c", "40", text=b"0123456789012345678901234567890123456789\n"), 1, "context holds 40")
 
     def test_on_a_terminal_ctrl_c_stops_the_reply_and_again_leaves(self):
-        main, other = pty.openpty()
-        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
-                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
-        os.close(other)
-        read_until(main, b"> ")
+        main, p = self.on_a_terminal()
         os.write(main, b"hello\r")
         self.assertIn(b"Hi", read_until(main, b"efgh"))
         os.write(main, b"\x03")
@@ -290,6 +289,28 @@ class Chat(Case):
         self.assertEqual(tokens("-n", "2", lines=["a"]) - tokens("-n", "1", lines=["a"]), 1)  # the reply so far
         self.assertEqual(tokens("-n", "3", lines=["a", "b", "/clear"]), alone)
         self.assertEqual(tokens("--system", "ab", "-n", "3", lines=["a", "/clear"]), tokens("--system", "ab", lines=[]))
+
+    def test_ctrl_c_while_the_terminal_takes_no_more(self):
+        main, p = self.on_a_terminal()
+        os.write(main, b"hello\r")
+        asleep = 0
+        while asleep < 20: # nobody reads, so in the end it waits in a write
+            with open(f"/proc/{p.pid}/stat", encoding="ascii") as stat:
+                asleep = asleep + 1 if stat.read().rsplit(")", 1)[1].split()[0] == "S" else 0
+            time.sleep(0.05)
+        os.write(main, b"\x03")
+        self.assertIn(b"(stopped)", read_until(main, b"(stopped)"))
+        os.write(main, b"\x03")
+        self.assertEqual(p.wait(60), 130)
+        os.close(main)
+
+    def on_a_terminal(self):
+        main, other = pty.openpty()
+        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
+                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+        os.close(other)
+        read_until(main, b"> ")
+        return main, p
 
     def test_on_a_terminal_a_full_context_is_no_end(self):
         main, other = pty.openpty()
@@ -387,6 +408,80 @@ class Numbers(Case):
         self.assertEqual(self.good(run("tokenize", "-m", CHAT, "--no-parse-special", "<|"))[:4], "[63,")
         self.refused(run("detokenize", "-m", CHAT, "259"), 2, "259")
         self.refused(run("tokenize", "-m", LLAMA, "x"), 1, "no tokenizer")
+
+
+class Encoders(Case):
+    def lines(self, *words, text=None):
+        done = run(*words, text=text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode().splitlines()
+
+    def vectors(self, *words, text=None):
+        return [json.loads(line) for line in self.lines("embed", "-m", ENCODER, *words, text=text)]
+
+    def test_embed(self):
+        texts = ["What was that?", "hot", "it is, he said"]
+        got = self.vectors(*texts)
+        self.assertEqual((len(got), {len(v) for v in got}), (3, {48}))
+        self.assertEqual(self.vectors(text="\n".join(texts).encode()), got)
+        self.assertEqual(self.vectors(texts[2]), got[2:])
+        ids = json.loads(self.lines("tokenize", "-m", ENCODER, texts[1])[0])
+        self.assertEqual(self.vectors("--ids", ",".join(map(str, ids))), got[1:2])
+        self.assertNotEqual(self.vectors("--ids", ",".join(map(str, ids)), "--types", ",".join("1" for _ in ids)), got[1:2])
+        self.assertAlmostEqual(sum(x * x for x in self.vectors("--normalize", texts[0])[0]), 1, places=5)
+        self.assertEqual(len(self.vectors(*["x"] * 100)), 100)
+        self.assertEqual(self.vectors(text=b""), [])
+
+    def test_embed_refusals(self):
+        self.refused(run("embed", "-m", ENCODER, "--pooling", "max", "x"), 2, "no pooling", "mean, cls and last")
+        self.refused(run("embed", "-m", ENCODER, "--normalize", "--no-normalize", "x"), 2, "contradict")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0"), 2, "1 numbers for 2 ids")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0,300"), 2, "holds 300")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0,2"), 2, "token type 2")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,500"), 2, "outside the vocabulary of 500")
+        self.refused(run("embed", "-m", ENCODER, "x" * 80), 1, "82 tokens", "64 positions")
+        self.refused(run("embed", "-m", LLAMA, "--ids", "1,2"), 1, "no encoder")
+        self.refused(run("generate", "-m", ENCODER, "-p", "x"), 1, "no decoder")
+        self.refused(run("embed", "-m", str(ROOT / "models/tiny/bert.gguf"), "x"), 1, "no tokenizer")
+
+    def test_rank(self):
+        passages = ["some word", "what was it?", "x y z"]
+        ranked = json.loads("".join(self.lines("rank", "-m", ENCODER, "--json", "what was it", *passages)))
+        self.assertEqual(ranked[0]["index"], 1)
+        self.assertEqual(ranked, sorted(ranked, key=lambda r: -r["score"]))
+        query, *vectors = self.vectors("what was it", *passages)
+        length = lambda v: math.sqrt(sum(x * x for x in v))
+        for r in ranked:
+            v = vectors[r["index"]]
+            self.assertAlmostEqual(r["score"], sum(a * b for a, b in zip(query, v)) / length(query) / length(v), places=6)
+            self.assertEqual(r["text"], passages[r["index"]])
+        plain = self.lines("rank", "-m", ENCODER, "what was it", "--top", 2, text="\n".join(passages).encode())
+        self.assertEqual([line.split("\t")[1] for line in plain], [r["text"] for r in ranked[:2]])
+        self.refused(run("rank", "-m", ENCODER), 2, "QUERY")
+        self.assertEqual(self.lines("rank", "-m", ENCODER, "--json", "x", text=b""), ["[]"])
+
+    def test_fill_mask(self):
+        found = json.loads("".join(self.lines("fill-mask", "-m", FILL, "--json", "--top", 500, "it [MASK] hot and", "[MASK]")))
+        self.assertEqual([len(f) for f in found], [500, 500])
+        for words in found:
+            self.assertAlmostEqual(sum(w["score"] for w in words), 1, places=4)
+            self.assertEqual([w["score"] for w in words], sorted((w["score"] for w in words), reverse=True))
+        plain = self.lines("fill-mask", "-m", FILL, "it [MASK] hot")
+        self.assertEqual(len(plain), 5)
+        self.assertTrue(all(len(line.split("\t")) == 2 for line in plain))
+        self.refused(run("fill-mask", "-m", FILL, "it is hot"), 2, "no [MASK]")
+        self.refused(run("fill-mask", "-m", ENCODER, "it [MASK] hot"), 1, "no head for masked words")
+        self.refused(run("fill-mask", "-m", FILL), 2, "mask")
+
+    def test_classify(self):
+        rows = [json.loads(line) for line in self.lines("classify", "-m", ENCODER, "--json", "hot", "what was that?")]
+        for row in rows:
+            self.assertEqual(sorted(r["label"] for r in row), ["LABEL_0", "LABEL_1", "LABEL_2"])
+            self.assertAlmostEqual(sum(r["score"] for r in row), 1, places=5)
+        pair = json.loads(self.lines("classify", "-m", ENCODER, "--json", "--pair", "what was that?", "hot")[0])
+        self.assertNotEqual(pair, rows[0])
+        self.assertEqual(len(self.lines("classify", "-m", ENCODER, "--top", 1, "hot")[0].split("\t")), 1)
+        self.refused(run("classify", "-m", FILL, "hot"), 1, "labels of whole texts")
 
 
 class Quantize(Case):

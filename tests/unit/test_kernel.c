@@ -319,35 +319,42 @@ TEST(kernel_weighted_sums_of_rows_equal_single_ones) {
 /* ---- linear layers ---- */
 
 TEST(linear_gives_the_same_bits_for_any_thread_count_and_packing) {
-  enum { N_IN = 256, N_OUT = 403, ROWS = 11 };
-  EACH_TABLE(k) for (size_t i = 0; i < N_TYPES; i++) {
+  enum { N_IN = 256, N_OUT = 99, MOST_ROWS = 133 };
+  static const uint32_t rows[] = {11, MOST_ROWS}; /* few: threads share outputs; many: rows */
+  EACH_TABLE(k) for (size_t i = 0; i < 2 * N_TYPES; i++) {
+    const uint32_t n_rows = rows[i / N_TYPES];
+    const lq_type type = types[i % N_TYPES];
+    const size_t n_y = (size_t)n_rows * N_OUT;
     seed = 5;
-    product p = make(k, types[i], N_OUT, 1, N_IN, RANDOM);
-    float *x = malloc(ROWS * N_IN * sizeof(float)), *bias = malloc(N_OUT * sizeof(float)), *row = malloc(2 * N_IN * sizeof(float));
-    float *first = malloc(ROWS * N_OUT * sizeof(float)), *y = malloc(ROWS * N_OUT * sizeof(float));
-    lq_q8a *q = malloc(ROWS * (N_IN / LQ_QK) * sizeof(lq_q8a));
-    for (size_t j = 0; j < ROWS * N_IN; j++) x[j] = uniform();
+    product p = make(k, type, N_OUT, 1, N_IN, RANDOM);
+    float *x = malloc(n_rows * N_IN * sizeof(float)), *bias = malloc(N_OUT * sizeof(float)), *row = malloc(2 * N_IN * sizeof(float));
+    float *first = malloc(2 * n_y * sizeof(float)), *y = malloc(2 * n_y * sizeof(float));
+    lq_q8a *q = malloc(n_rows * (N_IN / LQ_QK) * sizeof(lq_q8a));
+    for (size_t j = 0; j < n_rows * N_IN; j++) x[j] = uniform();
     for (size_t j = 0; j < N_OUT; j++) bias[j] = uniform();
-    lq_mat m = {.data = p.w, .bias = bias, .row_bytes = p.row_bytes, .n_in = N_IN, .n_out = N_OUT, .type = types[i]};
+    lq_mat m = {.data = p.w, .bias = bias, .row_bytes = p.row_bytes, .n_in = N_IN, .n_out = N_OUT, .type = type};
     uint8_t *plain = malloc(N_OUT * p.row_bytes);
     memcpy(plain, p.w, N_OUT * p.row_bytes);
     lq_nn nn = {k, NULL};
     void *tmp = malloc(lq_mat_pack_scratch(&nn, &m) + 1);
     lq_mat_pack(&nn, &m, tmp);
     for (int threads = 1; threads <= 4; threads++) {
-      lq_acts a = {.x = x, .q = q, .n_rows = ROWS, .n_in = N_IN};
+      lq_acts a = {.x = x, .q = q, .n_rows = n_rows, .n_in = N_IN};
       lq_error err;
       if (lq_pool_new(threads, &nn.pool, &err) != LQ_OK) break; /* a build without threads */
-      lq_linear(&nn, &m, &a, threads == 1 ? first : y, N_OUT);
+      lq_mat no_bias = m;
+      no_bias.bias = NULL;
+      float *to = threads == 1 ? first : y;
+      lq_linear(&nn, &a, (lq_product[]){{&m, to}, {&no_bias, to + n_y}}, 2);
       lq_pool_free(nn.pool);
-      if (threads > 1 && memcmp(first, y, ROWS * N_OUT * sizeof(float)) != 0)
-        lq_test_fail(__FILE__, __LINE__, "%s %s: %d threads differ", k->name, type_name(types[i]), threads);
+      if (threads > 1 && memcmp(first, y, 2 * n_y * sizeof(float)) != 0)
+        lq_test_fail(__FILE__, __LINE__, "%s %s: %d threads differ", k->name, type_name(type), threads);
     }
     nn.pool = NULL;
     for (uint32_t r = 0; r < N_OUT; r++) {
-      lq_mat_row(&nn, &m, r, row), lq_dequantize_row(types[i], plain + r * p.row_bytes, row + N_IN, N_IN);
+      lq_mat_row(&nn, &m, r, row), lq_dequantize_row(type, plain + r * p.row_bytes, row + N_IN, N_IN);
       if (memcmp(row, row + N_IN, N_IN * sizeof(float)) != 0)
-        lq_test_fail(__FILE__, __LINE__, "%s %s: row %u", k->name, type_name(types[i]), (unsigned)r);
+        lq_test_fail(__FILE__, __LINE__, "%s %s: row %u", k->name, type_name(type), (unsigned)r);
     }
     drop(&p);
     free(x), free(bias), free(row), free(first), free(y), free(q), free(plain), free(tmp);
