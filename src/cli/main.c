@@ -37,7 +37,8 @@ static const lq_cli_command commands[] = {
      lq_cli_info},
     {LQ_CMD_QUANTIZE, "quantize", "IN OUT TYPE",
      "Write a model again with smaller weights.\n\n"
-     "TYPE: f32, f16, bf16, q8_0, q6_k, q5_1, q5_0, q4_k, q4_1 or q4_0. OUT appears only when it is complete. -v prints each tensor's rounding error.",
+     "TYPE: f32, f16, bf16, q8_0, q6_k, q5_1, q5_0, q4_k, q4_1 or q4_0. OUT appears only when it is complete.\n"
+     "-v prints each tensor's rounding error.",
      lq_cli_quantize},
     {LQ_CMD_BENCH, "bench", "-m MODEL [-p N] [-n N] [-t 1,2] [--json]",
      "Measure loading, reading a prompt and generating.\n\n"

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import resource
 import select
 import shutil
@@ -276,6 +277,19 @@ class Chat(Case):
         self.assertEqual(p.wait(60), 130)
         os.close(main)
 
+    def test_the_conversation_is_what_the_model_is_given(self):
+        def tokens(*words, lines):  # of the prompt of the last line, which is too long for the context: a byte is a token here
+            done = run("chat", "-m", CHAT, "-c", "150", *words, text="\n".join([*lines, "x" * 150]).encode())
+            self.assertEqual(done.returncode, 1)
+            return int(re.search(rb"the prompt has (\d+) tokens", done.stderr)[1])
+        alone = tokens(lines=[])
+        self.assertEqual(tokens("--system", "abcd", lines=[]) - tokens("--system", "ab", lines=[]), 2)
+        self.assertGreater(tokens("-n", "3", lines=["a"]), alone)
+        self.assertEqual(tokens("-n", "3", lines=["abc"]) - tokens("-n", "3", lines=["a"]), 2)
+        self.assertEqual(tokens("-n", "2", lines=["a"]) - tokens("-n", "1", lines=["a"]), 1)  # the reply so far
+        self.assertEqual(tokens("-n", "3", lines=["a", "b", "/clear"]), alone)
+        self.assertEqual(tokens("--system", "ab", "-n", "3", lines=["a", "/clear"]), tokens("--system", "ab", lines=[]))
+
     def test_ctrl_c_while_the_terminal_takes_no_more(self):
         main, p = self.on_a_terminal()
         os.write(main, b"hello\r")
@@ -304,7 +318,10 @@ class Chat(Case):
         os.close(other)
         read_until(main, b"> ")
         os.write(main, b"0123456789012345678901234567890123456789\r")
-        self.assertIn(b"context holds 40", read_until(main, b"\n> "))
+        first = read_until(main, b"\n> ")
+        self.assertIn(b"context holds 40", first)
+        os.write(main, b"0123456789012345678901234567890123456789\r")  # the turn before it did not happen
+        self.assertEqual(re.findall(rb"has \d+ tokens", read_until(main, b"\n> ")), re.findall(rb"has \d+ tokens", first))
         os.write(main, b"/exit\r")
         self.assertEqual(p.wait(60), 0)
         os.close(main)
