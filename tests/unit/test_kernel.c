@@ -423,6 +423,31 @@ TEST(linear_gives_the_same_bits_for_any_thread_count_and_packing) {
   }
 }
 
+TEST(linear_with_the_rest_of_the_activations_is_near_floats) {
+  enum { N_IN = 256, N_OUT = 99, ROWS = 35 };
+  EACH_TABLE(k) for (size_t i = 0; i < N_TYPES; i++) {
+    product p = make(k, types[i], N_OUT, 1, N_IN, RANDOM);
+    float *x = malloc(ROWS * N_IN * sizeof(float)), *y = malloc(ROWS * N_OUT * sizeof(float)), *w = malloc(N_OUT * N_IN * sizeof(float));
+    lq_q8a *q = malloc(2 * ROWS * (N_IN / LQ_QK) * sizeof(lq_q8a));
+    for (size_t j = 0; j < ROWS * N_IN; j++) x[j] = uniform();
+    for (size_t j = 0; j < N_OUT; j++) lq_dequantize_row(types[i], p.w + j * p.row_bytes, w + j * N_IN, N_IN);
+    lq_mat m = {.data = p.w, .row_bytes = p.row_bytes, .n_in = N_IN, .n_out = N_OUT, .type = types[i]};
+    lq_nn nn = {k, NULL};
+    void *tmp = malloc(lq_mat_pack_scratch(&nn, &m) + 1);
+    lq_mat_pack(&nn, &m, tmp);
+    lq_acts a = {.x = x, .q = q, .rest = q + ROWS * (N_IN / LQ_QK), .n_rows = ROWS, .n_in = N_IN};
+    lq_linear(&nn, &a, &(lq_product){&m, y}, 1);
+    for (size_t c = 0; c < ROWS * N_OUT; c++) {
+      const float *v = x + c / N_OUT * N_IN, *u = w + c % N_OUT * N_IN;
+      double want = 0, size = 0;
+      for (size_t j = 0; j < N_IN; j++) want += (double)u[j] * (double)v[j], size += fabs((double)u[j] * (double)v[j]);
+      CHECK_MSG(fabs((double)y[c] - want) <= 3e-5 * size, "%s %s: %g of %g", k->name, type_name(types[i]), fabs((double)y[c] - want), size);
+    }
+    drop(&p);
+    free(x), free(y), free(w), free(q), free(tmp);
+  }
+}
+
 /* ---- threads ---- */
 
 typedef struct { int late, in_time; } late_worker;
