@@ -45,7 +45,8 @@ static void multiply_rest(const lq_acts *x, const lq_product *p, lq_matmul_fn fn
   for (uint32_t r = 0; r < n_rows; r += ROWS)
     for (uint32_t i = 0; i < n; i += OUTS) {
       uint32_t nr = n_rows - r < ROWS ? n_rows - r : ROWS, ni = n - i < OUTS ? n - i : OUTS;
-      fn(tile, OUTS, w->data + (size_t)(first + i) * w->row_bytes, w->row_bytes, ni, x->rest + (row0 + r) * blocks, blocks * sizeof(lq_q8a), nr, x->n_in);
+      const uint8_t *rows = w->data + (size_t)(first + i) * w->row_bytes;
+      fn(tile, OUTS, rows, w->row_bytes, ni, x->rest + (row0 + r) * blocks, blocks * sizeof(lq_q8a), nr, x->n_in);
       for (uint32_t a = 0; a < nr; a++)
         for (uint32_t b = 0; b < ni; b++) p->y[(size_t)(row0 + r + a) * w->n_out + first + i + b] += tile[a * OUTS + b];
     }
