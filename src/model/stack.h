@@ -27,6 +27,7 @@ typedef struct lq_stack {
   float *k, *v;          /* [max_rows][n_head_kv * d_head] */
   float *gate, *up;      /* [max_rows][d_ff] */
   lq_q8a *q8;            /* [max_rows][q8_row]: quantised rows of the widest matrix */
+  lq_q8a *q8_rest;       /* the same of what they leave over, or NULL */
   float *scores;         /* [threads][scores_thread] */
   size_t q8_row, scores_thread;
   float *rope;           /* [max(n_ctx, n_src)][n_rot] cos, sin */
