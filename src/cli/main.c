@@ -69,6 +69,15 @@ static const lq_cli_command commands[] = {
      "Each TEXT is one text; without TEXT each line of standard input. A line for each text: labels and probabilities, best first;\n"
      "--json gives [{label, score}]. --pair: the second text of a model that compares two.",
      lq_cli_classify},
+    {LQ_CMD_NER, "ner", "-m MODEL [TEXT...]",
+     "Find the names in a text.\n\n"
+     "Without TEXT the whole of standard input. Prints JSON: [{entity, score, word, start, end}], places in characters.",
+     lq_cli_ner},
+    {LQ_CMD_QA, "qa", "-m MODEL --question TEXT [TEXT...]",
+     "Find the answer to a question in a text.\n\n"
+     "Without TEXT the whole of standard input. Prints JSON, best first: [{score, answer, start, end}], places in characters; --top N\n"
+     "gives N answers.",
+     lq_cli_qa},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

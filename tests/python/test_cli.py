@@ -27,7 +27,7 @@ FR_EN = str(ROOT / "models/fr-en.gguf")
 REPLY = "Hi é€!abcdefgh"
 ENDLESS = ["--eos-token-id", "[]", "--max-new-tokens", "1000000", "-c", "60000"]
 COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity", "embed", "rank",
-            "fill-mask", "classify"]
+            "fill-mask", "classify", "ner", "qa"]
 ENCODER = str(ROOT / "tests/data/tiny-encoder.gguf")
 FILL = str(ROOT / "tests/data/tiny-fill.gguf")
 
@@ -482,6 +482,28 @@ class Encoders(Case):
         self.assertNotEqual(pair, rows[0])
         self.assertEqual(len(self.lines("classify", "-m", ENCODER, "--top", 1, "hot")[0].split("\t")), 1)
         self.refused(run("classify", "-m", FILL, "hot"), 1, "labels of whole texts")
+
+
+    def test_entities_and_answers(self):
+        ner, qa = str(ROOT / "models/tiny/bert-ner.gguf"), str(ROOT / "models/tiny/bert-qa.gguf")
+        text = "they had 42 words for it (some were about time)"
+        found = json.loads("".join(self.lines("ner", "-m", ner, text)))
+        self.assertEqual(json.loads("".join(self.lines("ner", "-m", ner, text=text.encode()))), found)
+        for e in found:
+            self.assertEqual(e["word"], text[e["start"]:e["end"]])
+        self.assertEqual(self.lines("ner", "-m", ner, text=b""), ["[]"])
+        for top, n in ((None, 1), (5, 5), (1000, 78)):
+            answers = json.loads("".join(self.lines("qa", "-m", qa, "-q", "who?", text, *(["--top", top] if top else []))))
+            self.assertEqual(len(answers), n)
+            self.assertEqual(len({(a["start"], a["end"]) for a in answers}), n)
+        self.assertEqual(self.lines("qa", "-m", qa, "-q", "who?", text=b""), ["[]"])
+        self.refused(run("qa", "-m", qa, text), 2, "--question")
+        self.refused(run("qa", "-m", qa, "-q", "x", "--top", 2000, text), 2, "at most 1000")
+        self.refused(run("qa", "-m", ner, "-q", "x", text), 1, "answers in a text")
+        self.refused(run("ner", "-m", qa, text), 1, "labels of tokens")
+        self.refused(run("ner", "-m", ner, "x " * 80), 1, "82 tokens", "64 positions")
+        self.refused(run("ner", "-m", LLAMA, "x"), 1, "no tokenizer")
+        self.refused(run("ner", "-m", FR_EN, "x"), 1, "WordPiece")
 
 
 class Quantize(Case):

@@ -132,7 +132,8 @@ TEST(model_refuses_hostile_files_by_name) {
 
 TEST(model_takes_what_does_no_harm) {
   static const char *const files[] = {"good_llama", "good_t5", "good_pair", "good_chat", "good_gpt2", "good_alibi", "parallel", "window_1",
-                                      "window_pattern", "nope_step_1", "yarn", "softcap_tiny", "generation_absurd", "template_unclosed", "language_space"};
+                                      "window_pattern", "nope_step_1", "yarn", "softcap_tiny", "generation_absurd",
+                                      "template_unclosed", "language_space"};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[128];
     opened o;
@@ -179,7 +180,8 @@ TEST(model_parameters_are_checked) {
 /* ---- memory ---- */
 
 static void session_bytes_are_exact(const char *file) {
-  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1}, {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}};
+  static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1},
+                                           {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}};
   for (int threads = 1; threads <= 3; threads += 2)
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
       opened o;
