@@ -3,7 +3,7 @@
 
 import { loadStrip } from './loadstrip.mjs';
 import { listModels } from './models.mjs';
-import { DEFAULTS, optionsOf, settingsForm } from './settings.mjs';
+import { DEFAULTS, optionsOf, settingsForm, SYSTEM } from './settings.mjs';
 import { autoGrow, byId, copyButton, count, el, GrowingText, hasKeyboard, isAbort, Meter, notice, remembered, sentence } from './ui.mjs';
 
 /** @typedef {{role: 'user' | 'assistant', content: string, note?: string}} Message */
@@ -13,9 +13,6 @@ const NOTES = /** @type {Record<string, (n: any) => string>} */ ({
   length: (n) => `Cut at max_new_tokens (${n}).`,
   context: () => 'Cut: the conversation has filled what this model can hold.',
 });
-
-/** Without it a model as small as SmolLM2 wanders: asked for the capital of France it may answer in French, about something else. */
-const SYSTEM = 'You are a helpful assistant. Give short, clear answers.';
 
 /**
  * @param {{slot: import('./slot.mjs').Slot, onOther: () => void, onChoose: () => void, onSource: (s: any) => void,

@@ -290,7 +290,7 @@ export class Model {
   async embed(texts, { pooling, normalize, ...rest } = {}) {
     const unknown = Object.keys(rest)[0];
     if (unknown) throw new LoquatError('LQ_E_OPTION', `embed takes no option "${unknown}"; it takes pooling and normalize`);
-    const list = [texts].flat().map(String);
+    const list = [texts].flat().map((t) => textArg(t, 'each text'));
     return rows(await this.#call({ op: 'embed', texts: list, pooling: String(pooling ?? ''), normalize: normalize ?? null }), list.length);
   }
 
@@ -299,7 +299,7 @@ export class Model {
    * @param {string | string[]} texts @returns {Promise<{label: string, score: number}[][]>} one list for each text
    */
   async classify(texts) {
-    const list = [texts].flat().map(String);
+    const list = [texts].flat().map((t) => textArg(t, 'each text'));
     const scores = rows(await this.#call({ op: 'classify', texts: list }), list.length);
     const named = (/** @type {Float32Array} */ row) => [...row].map((score, i) => ({ label: this.info.labels?.[i] || `LABEL_${i}`, score }));
     return scores.map((row) => named(row).sort((a, b) => b.score - a.score));

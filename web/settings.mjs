@@ -17,6 +17,9 @@ const FIELDS = /** @type {const} */ ([
   { name: 'seed', value: '', min: 0, max: 4294967295, step: 1, help: 'The same number gives the same answer again; empty is a new one each time.' },
 ]);
 
+/** Without it a model as small as SmolLM2 wanders: asked for the capital of France it may answer in French, about something else. */
+export const SYSTEM = 'You are a helpful assistant. Give short, clear answers.';
+
 export const DEFAULTS = Object.fromEntries(FIELDS.map((f) => [f.name, f.value]));
 
 /**

@@ -99,6 +99,10 @@ function memoryCheck(from, session) {
   };
 }
 
+/** More bytes or fewer than were announced. @param {import('./source.mjs').Opened} from @param {string} what */
+const unsteady = ({ name, local }, what) =>
+  (local ? new EngineError('LQ_E_IO', `${name} ${what}`) : new EngineError('LQ_E_NETWORK', `the download of ${name} ${what}`));
+
 /** Into its final place, each byte copied once. @param {import('./source.mjs').Opened} from @param {SessionParams} session */
 async function receiveKnown(from, session) {
   const progress = progressOf(from);
@@ -108,13 +112,13 @@ async function receiveKnown(from, session) {
   for await (const chunk of judged(from.chunks)) {
     at ||= room(from.size, from.name);
     if (loaded + chunk.length > from.size)
-      throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} is longer than the server said (${from.size} bytes)`);
+      throw unsteady(from, `is longer than it was said to be (${from.size} bytes)`);
     wasm.bytes.set(chunk, at + loaded);
     loaded += chunk.length;
     progress(loaded);
     fits(at, loaded);
   }
-  if (loaded < from.size) throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} ended after ${loaded} of ${from.size} bytes`);
+  if (loaded < from.size) throw unsteady(from, `ended after ${loaded} of ${from.size} bytes`);
   return { at, size: loaded };
 }
 
@@ -126,7 +130,8 @@ async function receiveUnknown(from) {
   for await (const chunk of judged(from.chunks)) {
     size += chunk.length;
     if (size > UNKNOWN_LIMIT)
-      throw new EngineError('LQ_E_NOMEM', `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
+      throw new EngineError('LQ_E_NOMEM',
+        `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
     parts.push(chunk.slice());
     progress(size);
   }

@@ -47,7 +47,7 @@ void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *
 #define LATE_NS 200000
 #define LEAST_ALONE 16
 #define MOST_ALONE 64
-#define MOST_ALONE_NS 500000000
+#define MOST_ALONE_NS 250000000
 
 typedef struct worker {
   lq_pool *pool;

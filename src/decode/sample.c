@@ -95,11 +95,17 @@ static void keep_top_k(uint32_t top_k, float *logits, uint32_t n_vocab, uint32_t
     if (logits[i] < least) logits[i] = -INFINITY;
 }
 
+/* The largest, -INFINITY if none is a number. Several maxima side by side, which compilers turn into vectors. */
 static float max_of(const float *x, uint32_t n) {
-  float m = -INFINITY;
-  for (uint32_t i = 0; i < n; i++)
-    if (x[i] > m) m = x[i];
-  return m;
+  enum { LANES = 32 };
+  float m[LANES], top = -INFINITY;
+  uint32_t i = 0;
+  for (uint32_t k = 0; k < LANES; k++) m[k] = -INFINITY;
+  for (; i + LANES <= n; i += LANES)
+    for (uint32_t k = 0; k < LANES; k++) m[k] = x[i + k] > m[k] ? x[i + k] : m[k];
+  for (; i < n; i++) top = x[i] > top ? x[i] : top;
+  for (uint32_t k = 0; k < LANES; k++) top = m[k] > top ? m[k] : top;
+  return top;
 }
 
 /* The fewest of the likeliest tokens whose probability reaches top_p, found as the reference finds them: from the least likely up,
@@ -145,11 +151,12 @@ void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_hist
   if (g->min_p > 0.0f) keep_min_p((double)g->min_p, logits, n_vocab);
 }
 
+/* The first of the largest; 0 if none is a number. */
 static int32_t likeliest(const float *logits, uint32_t n) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < n; i++)
-    if (logits[i] > logits[best]) best = i;
-  return (int32_t)best;
+  float max = max_of(logits, n);
+  for (uint32_t i = 0; i < n; i++)
+    if (logits[i] == max) return (int32_t)i;
+  return 0;
 }
 
 static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
@@ -169,12 +176,8 @@ static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
 
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err) {
-  float max = max_of(logits, n_vocab);
-  memcpy(s.work, logits, n_vocab * sizeof(float));
-  k->softmax(s.work, n_vocab);
   int32_t top = likeliest(logits, n_vocab);
-  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
-  double log_sum = (double)max - log((double)s.work[top]);
+  double log_sum = (double)logits[top] + log(k->sum_exp(logits, n_vocab, logits[top]));
   if (!isfinite(log_sum))
     return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
   bool plain = !g->do_sample && g->repetition_penalty == 1.0f && h.n_new >= g->min_new_tokens;

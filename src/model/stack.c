@@ -51,7 +51,7 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   *s = (lq_stack){.w = w, .nn = nn, .size = z};
   bool ok = lq_kv_layout(&s->self, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_ctx, hp->d_head);
   if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_src, hp->d_head) && ok;
-  s->scores_thread = lq_attention_scratch(hp->n_head, hp->n_head_kv, max_keys(&z));
+  s->scores_thread = lq_attention_scratch(hp->n_head, hp->n_head_kv, hp->d_head, max_keys(&z));
   take takes[] = {{&s->x, rows * hp->d_model}, {&s->h, rows * hp->d_model}, {&s->t, rows * hp->d_model},
                   {&s->q, rows * q_width(hp)}, {&s->a, rows * q_width(hp)}, {&s->k, rows * kv_width(hp)}, {&s->v, rows * kv_width(hp)},
                   {&s->gate, hp->gated ? ff : 0}, {&s->up, ff},

@@ -37,7 +37,7 @@ typedef struct lq_attention {
 } lq_attention;
 
 /* Floats of scratch a thread needs for max_kv keys. */
-size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, size_t max_kv);
+size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, uint32_t d_head, size_t max_kv);
 void lq_attention_run(const lq_nn *nn, const lq_attention *a, size_t max_kv);
 
 #endif

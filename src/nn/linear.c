@@ -6,6 +6,8 @@
  * leaves most of the work to the others. */
 #define PART_STEP 16u
 #define PARTS_PER_THREAD 6u
+/* Multiply-adds that a part should have at least: handing one out costs a fraction of a microsecond. */
+#define PART_MACS (1u << 18)
 /* As many rows of activations are worth a pass over the weights of their own: threads then share rows, not outputs. */
 #define ROW_BLOCK 32u
 /* Up to this many rows are quantised, normed and activated by the caller alone. */
@@ -89,12 +91,15 @@ void lq_linear(const lq_nn *nn, lq_acts *x, const lq_product *products, size_t n
     run_rows(nn, quantize_part, &q, x->n_rows);
     x->quantized = true;
   }
-  uint32_t threads = (uint32_t)lq_pool_threads(nn->pool), per_part = (uint32_t)(n_out / (threads * PARTS_PER_THREAD));
-  linear_job j = {nn->k, x, products, n_products, (per_part / PART_STEP + 1) * PART_STEP, x->n_rows >= ROW_BLOCK * threads};
+  uint32_t threads = (uint32_t)lq_pool_threads(nn->pool);
+  uint64_t macs = n_out * x->n_in * x->n_rows, per_thread = macs / threads / PART_MACS;
+  per_thread = per_thread < 1 ? 1 : per_thread > PARTS_PER_THREAD ? PARTS_PER_THREAD : per_thread;
+  uint32_t part_rows = parts_of((uint32_t)(n_out / per_thread), threads * PART_STEP) * PART_STEP;
+  linear_job j = {nn->k, x, products, n_products, part_rows ? part_rows : PART_STEP, x->n_rows >= ROW_BLOCK * threads};
   if (j.by_rows) j.part_rows = ROW_BLOCK;
   uint32_t parts = j.by_rows ? parts_of(x->n_rows, ROW_BLOCK) : 0;
   for (size_t i = 0; !j.by_rows && i < n_products; i++) parts += parts_of(products[i].w->n_out, j.part_rows);
-  lq_pool_run(n_out * x->n_in * x->n_rows < SERIAL_MACS ? NULL : nn->pool, linear_part, &j, (int)parts);
+  lq_pool_run(macs < SERIAL_MACS ? NULL : nn->pool, linear_part, &j, (int)parts);
 }
 
 typedef struct row_job {

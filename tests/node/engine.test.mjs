@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Model } from '../../web/engine.mjs';
+import { optionsOf, SYSTEM } from '../../web/settings.mjs';
 import { bytesOf, collect, failsWith, FR_EN, idsOf, LONG, SMOLLM2, sleep, textOf, TINY } from './engine.kit.mjs';
 
 /** @type {Model} */ let m;
@@ -62,6 +63,8 @@ test('wrong arguments are refused by name, through the promise or the stream', a
   for (const text of [undefined, null, 42]) {
     await assert.rejects(textOf(any.translate(text, { to: 'en' })), failsWith('LQ_E_ARG', /must be a string, not (undefined|null|number)/));
     await assert.rejects(any.tokenize(text), failsWith('LQ_E_ARG', /must be a string/));
+    await assert.rejects(any.embed(['one', text]), failsWith('LQ_E_ARG', /each text must be a string/));
+    await assert.rejects(any.classify(text), failsWith('LQ_E_ARG', /each text must be a string/));
   }
   await assert.rejects(textOf(any.translate('Bonjour')), failsWith('LQ_E_LANGUAGE'));
   await assert.rejects(textOf(any.translate('Bonjour', null)), failsWith('LQ_E_LANGUAGE'));
@@ -235,10 +238,30 @@ test('the session keeps what turns of a chat share', { skip: noChat }, async () 
   c.dispose();
 });
 
+test('with the page\'s own settings the chat model gives a sensible answer', { skip: noChat }, async () => {
+  const c = await Model.load(SMOLLM2, { nCtx: 512 });
+  const messages = [{ role: 'system', content: SYSTEM }, { role: 'user', content: 'What is the capital of France?' }];
+  for (const seed of [1, 2, 3]) {
+    const answer = await textOf(c.generate(messages, { ...optionsOf({ seed }), max_new_tokens: 12 }));
+    assert.match(answer, /Paris/, `seed ${seed}`);
+  }
+  c.dispose();
+});
+
 test('a model at rest does not keep a program alive', () => {
   const code = `import { Model } from ${JSON.stringify(new URL('../../web/engine.mjs', import.meta.url).href)};
     const m = await Model.load(${JSON.stringify(FR_EN)}, { threads: 2 }); console.log((await m.tokenize('Je suis')).length);`;
   const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20000 });
   assert.equal(done.stdout, '3\n', done.stderr);
   assert.equal(done.status, 0);
+});
+
+test('disposal ends the worker, busy or not', () => {
+  const code = `import { Model } from ${JSON.stringify(new URL('../../web/engine.mjs', import.meta.url).href)};
+    const m = await Model.load(${JSON.stringify(FR_EN)}, { threads: 2 });
+    m.translate(${JSON.stringify(LONG)}, { to: 'en' });
+    m.dispose(); console.log('disposed');`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20000 });
+  assert.equal(done.stdout, 'disposed\n', done.stderr);
+  assert.equal(done.status, 0, 'the program went on');
 });
