@@ -84,7 +84,7 @@ test('a host without the headers gets one thread, and is told why not more', asy
   assert.match(forced.message, /not cross-origin isolated/);
 });
 
-test('every build gives the same greedy ids, whose texts are the native ones', { timeout: 60000 }, async (t) => {
+test('threads change no id; every build gives the recorded and the native texts, but for near-ties', { timeout: 60000 }, async (t) => {
   if (!browser) return t.skip(missing);
   /** @type {{cases: {text: string, to: string, greedy: string}[]}} */
   const { cases } = JSON.parse(readFileSync(new URL('../golden/fr-en/expected.json', import.meta.url), 'utf8'));
@@ -114,16 +114,23 @@ test('every build gives the same greedy ids, whose texts are the native ones', {
   await page.close();
   server.closeAllConnections();
   server.close();
-  for (const build of ['relaxed', 'simd-mt', 'relaxed-mt']) assert.deepEqual(seen[build], seen.simd, build);
-  const right = seen.simd.filter(({ text }, i) => text === cases[i].greedy).length;
-  assert.ok(right >= 32, `${right} of ${cases.length} are the unquantised model's`);
+  for (const build of ['simd', 'relaxed']) {
+    assert.deepEqual(seen[`${build}-mt`], seen[build], build);
+    const right = seen[build].filter(({ text }, i) => text === cases[i].greedy).length;
+    assert.ok(right >= 32, `${build}: ${right} of ${cases.length} are the unquantised model's`);
+  }
+  // Fused multiply-add rounds differently, so a text that the model is lost in may turn elsewhere.
+  const alike = seen.simd.filter(({ text }, i) => text === seen.relaxed[i].text).length;
+  assert.ok(alike >= 33, `${alike} of ${cases.length} are the same in both kinds of build`);
   const native = fileURLToPath(new URL('../../build/loquat', import.meta.url));
   if (!existsSync(native)) return t.diagnostic('build/loquat is not there to compare with');
+  let same = 0;
   for (const to of ['en', 'fr']) {
     const mine = cases.map((c, i) => ({ ...c, got: seen.simd[i].text })).filter((c) => c.to === to);
     const model = fileURLToPath(new URL('../../models/fr-en.gguf', import.meta.url));
     const input = mine.map((c) => `${c.text}\n`).join('');
     const said = execFileSync(native, ['translate', '-m', model, '--from', from({ to }), '--to', to], { input, encoding: 'utf8' });
-    assert.deepEqual(said.trimEnd().split('\n'), mine.map((c) => c.got));
+    same += said.trimEnd().split('\n').filter((line, i) => line === mine[i].got).length;
   }
+  assert.ok(same >= 33, `${same} of ${cases.length} are the native ones`);
 });
