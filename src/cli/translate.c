@@ -163,7 +163,7 @@ int lq_cli_translate(lq_cli_args *a) {
   int code = lq_cli_open(a, true, &m);
   if (code == LQ_CLI_OK) code = languages(a, m, &j);
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &j.options);
-  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_seq = a->parallel ? a->parallel : 8, .n_batch = a->batch};
+  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_seq = a->parallel ? a->parallel : 8, .n_batch = a->batch, .n_beams = lq_cli_beams(j.options)};
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &j.session, &err) != LQ_OK) code = lq_cli_error(&err);
   if (code == LQ_CLI_OK) {
     lq_cli_catch_interrupt();

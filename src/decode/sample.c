@@ -1,7 +1,6 @@
-/* Processors and the draw. May call: kernel, base. */
+/* The samplers' processors and the draw. May call: process, kernel, base. */
 #include "decode/sample.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +34,6 @@ double lq_rng_next(lq_rng *r) {
   s[2] ^= t;
   s[3] = rotl(s[3], 45);
   return (double)(out >> 11) * 0x1.0p-53;
-}
-
-static void penalize(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, uint8_t *seen) {
-  for (size_t i = 0; i < h.n; i++) {
-    uint32_t id = (uint32_t)h.ids[i];
-    if (id >= n_vocab || seen[id]) continue;
-    seen[id] = 1;
-    float x = logits[id] < 0 ? logits[id] * g->repetition_penalty : logits[id] / g->repetition_penalty;
-    logits[id] = x > FLT_MAX ? FLT_MAX : x < -FLT_MAX && logits[id] >= -FLT_MAX ? -FLT_MAX : x; /* a penalty drops no token */
-  }
-  for (size_t i = 0; i < h.n; i++)
-    if ((uint32_t)h.ids[i] < n_vocab) seen[h.ids[i]] = 0;
 }
 
 /* Sorts order[0..n) by falling logit, falling id, by heap: no recursion, no worst case. Among equals the lower id is dropped first, as
@@ -134,10 +121,7 @@ static void apply_temperature(float t, float *logits, uint32_t n_vocab) {
 }
 
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s) {
-  if (g->repetition_penalty != 1.0f) penalize(g, logits, n_vocab, h, s.seen);
-  if (h.n_new < g->min_new_tokens)
-    for (uint32_t i = 0; i < g->n_eos; i++)
-      if ((uint32_t)g->eos[i] < n_vocab) logits[g->eos[i]] = -INFINITY;
+  lq_process(g, logits, n_vocab, &h, s.seen);
   if (!g->do_sample) return;
   if (g->temperature != 1.0f) apply_temperature(g->temperature, logits, n_vocab);
   keep_top_k(g->top_k, logits, n_vocab, s.order);
@@ -167,26 +151,29 @@ static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
   return last;
 }
 
+lq_status lq_log_sum(const lq_kernels *k, const float *logits, uint32_t n_vocab, float *work, double *log_sum, int32_t *top, lq_error *err) {
+  memcpy(work, logits, n_vocab * sizeof(float));
+  k->softmax(work, n_vocab);
+  *top = likeliest(logits, n_vocab);
+  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
+  *log_sum = (double)logits[*top] - log((double)work[*top]);
+  if (isfinite(*log_sum)) return LQ_OK;
+  return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
+}
+
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err) {
-  float max = max_of(logits, n_vocab);
-  memcpy(s.work, logits, n_vocab * sizeof(float));
-  k->softmax(s.work, n_vocab);
-  int32_t top = likeliest(logits, n_vocab);
-  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
-  double log_sum = (double)max - log((double)s.work[top]);
-  if (!isfinite(log_sum))
-    return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
-  bool plain = !g->do_sample && g->repetition_penalty == 1.0f && h.n_new >= g->min_new_tokens;
-  if (plain) {
+  double log_sum;
+  int32_t top;
+  LQ_TRY(lq_log_sum(k, logits, n_vocab, s.work, &log_sum, &top, err));
+  if (!g->do_sample && lq_process_idle(g, &h)) {
     *token = top;
     *logprob = (float)((double)logits[top] - log_sum);
     return LQ_OK;
   }
   memcpy(s.work, logits, n_vocab * sizeof(float));
   lq_sample_process(g, s.work, n_vocab, h, s);
-  if (max_of(s.work, n_vocab) == -INFINITY)
-    return lq_fail(err, LQ_E_OPTION, "min_new_tokens and eos_token_id leave no token to choose from");
+  if (max_of(s.work, n_vocab) == -INFINITY) return lq_fail(err, LQ_E_OPTION, LQ_NO_TOKEN_LEFT);
   *token = g->do_sample ? draw(rng, s.work, n_vocab) : likeliest(s.work, n_vocab);
   *logprob = (float)((double)logits[*token] - log_sum);
   return LQ_OK;

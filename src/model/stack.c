@@ -29,7 +29,7 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   uint64_t threads = (uint64_t)lq_pool_threads(nn.pool);
   *s = (lq_stack){.w = w, .nn = nn, .size = z};
   bool ok = lq_kv_layout(&s->self, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_ctx, hp->d_head);
-  if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_src, hp->d_head) && ok;
+  if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_source, hp->n_head_kv, z.n_src, hp->d_head) && ok;
   struct { float **p; uint64_t n; } floats[] = {
       {&s->x, rows * hp->d_model}, {&s->h, rows * hp->d_model}, {&s->t, rows * hp->d_model},
       {&s->q, rows * q_width(hp)}, {&s->a, rows * q_width(hp)}, {&s->k, rows * kv_width(hp)}, {&s->v, rows * kv_width(hp)},
@@ -145,7 +145,9 @@ static void cross_attention(const pass *p, const lq_block *b) {
   norm_rows(p, s->h, s->x, b->cross_norm);
   lq_acts h = acts(p, s->h, hp->d_model);
   project(p, &b->cross_q, &h, s->q);
-  attend(p, lq_kv_layer(&s->cross, p->layer), false, NULL, 0, 0);
+  pass sources = *p;
+  if (s->sources) sources.runs = s->sources, sources.n_runs = s->n_sources;
+  attend(&sources, lq_kv_layer(&s->cross, p->layer), false, NULL, 0, 0);
   lq_acts a = acts(p, s->a, q_width(hp));
   project(p, &b->cross_o, &a, s->t);
   probe(p, "cross", s->t, hp->d_model);
