@@ -56,8 +56,7 @@ static void consider_row(lq_beams *b, uint32_t beam, const float *scores, uint32
   /* what has no chance is told by one comparison: a little below the worst of the best, in terms of the scores as they are */
   double least = *n < most ? -INFINITY : (double)best[most - 1].score - (double)so_far + log_sum;
   float bar = (float)(least - 1e-5 * (1.0 + fabs(least)));
-  for (uint32_t id = 0; id < n_vocab; id++) {
-    if (!(scores[id] > bar)) continue;
+  for (uint32_t id = lq_next_from(scores, n_vocab, 0, bar); id < n_vocab; id = lq_next_from(scores, n_vocab, id + 1, bar)) {
     float p = (float)((double)scores[id] - log_sum), sum = p + so_far;
     if (!(sum > -INFINITY) || (*n == most && !(sum > best[most - 1].score))) continue;
     consider(best, n, most, (lq_candidate){.score = sum, .beam = beam, .id = (int32_t)id});

@@ -82,11 +82,26 @@ static void keep_top_k(uint32_t top_k, float *logits, uint32_t n_vocab, uint32_t
     if (logits[i] < least) logits[i] = -INFINITY;
 }
 
+enum { LANES = 16 }; /* independent maxima: a compiler makes vectors of them without reordering anything */
+
 static float max_of(const float *x, uint32_t n) {
-  float m = -INFINITY;
-  for (uint32_t i = 0; i < n; i++)
-    if (x[i] > m) m = x[i];
+  float most[LANES], m = -INFINITY;
+  uint32_t i = 0;
+  for (int l = 0; l < LANES; l++) most[l] = -INFINITY;
+  for (; i + LANES <= n; i += LANES)
+    for (int l = 0; l < LANES; l++) most[l] = x[i + (uint32_t)l] > most[l] ? x[i + (uint32_t)l] : most[l];
+  for (; i < n; i++) m = x[i] > m ? x[i] : m;
+  for (int l = 0; l < LANES; l++) m = most[l] > m ? most[l] : m;
   return m;
+}
+
+uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar) {
+  for (int any = 0; i + LANES <= n; i += LANES) {
+    for (int l = 0; l < LANES; l++) any |= x[i + (uint32_t)l] >= bar;
+    if (any) break;
+  }
+  while (i < n && !(x[i] >= bar)) i++;
+  return i;
 }
 
 /* The fewest of the likeliest tokens whose probability reaches top_p, found as the reference finds them: from the least likely up,
@@ -129,11 +144,10 @@ void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_hist
   if (g->min_p > 0.0f) keep_min_p((double)g->min_p, logits, n_vocab);
 }
 
+/* The first of the largest; 0 when none is a number. */
 static int32_t likeliest(const float *logits, uint32_t n) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < n; i++)
-    if (logits[i] > logits[best]) best = i;
-  return (int32_t)best;
+  uint32_t i = lq_next_from(logits, n, 0, max_of(logits, n));
+  return i < n ? (int32_t)i : 0;
 }
 
 static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {

@@ -25,6 +25,8 @@ typedef struct lq_sample_scratch {
 /* Processes logits[n_vocab] in place: lq_process; if do_sample also temperature, top_k, top_p, min_p. Dropped tokens become -INFINITY.
  * Where scores are equal, top_p drops the lower id first. */
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s);
+/* The first index from i on with x[index] >= bar; n when there is none. */
+uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar);
 /* ln(sum(exp(logits))); *top = the likeliest token, the first among equals. work[n_vocab] is overwritten.
  * LQ_E_FORMAT when a score is no number: a damaged model. */
 lq_status lq_log_sum(const lq_kernels *k, const float *logits, uint32_t n_vocab, float *work, double *log_sum, int32_t *top, lq_error *err);
