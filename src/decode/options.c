@@ -249,8 +249,8 @@ static lq_status check_ids(const char *name, const int32_t *ids, uint32_t n, uin
 
 lq_status lq_gen_check(const lq_gen *g, uint32_t n_vocab, lq_error *err) {
   if (g->num_return_sequences > g->num_beams)
-    return lq_fail(err, LQ_E_OPTION, "num_return_sequences is %u, but there are only %u beams; set num_beams to %u", (unsigned)g->num_return_sequences,
-                   (unsigned)g->num_beams, (unsigned)g->num_return_sequences);
+    return lq_fail(err, LQ_E_OPTION, "num_return_sequences is %u, but num_beams is %u; it must be at least as much",
+                   (unsigned)g->num_return_sequences, (unsigned)g->num_beams);
   if (g->num_beams > 1 && g->do_sample)
     return lq_fail(err, LQ_E_OPTION, "do_sample with num_beams above 1 (beam sampling) is not supported by this version; choose one of them");
   if (g->num_beams > 1 && g->n_stops)

@@ -179,8 +179,8 @@ TEST(beam_cached_is_uncached) {
     uint32_t vocab = lq_model_vocab(o.m), before = pair ? 1 : N_PROMPT;
     float *all = calloc(64 * (size_t)vocab, sizeof(float)), *work = calloc(vocab, sizeof(float));
     CHECK(all && work);
-    from_ids(o.s, prompt, N_PROMPT, "{\"max_new_tokens\":30,\"eos_token_id\":[],\"num_beams\":7,\"num_return_sequences\":7,\"repetition_penalty\":1.5}",
-             &r);
+    from_ids(o.s, prompt, N_PROMPT,
+             "{\"max_new_tokens\":30,\"eos_token_id\":[],\"num_beams\":7,\"num_return_sequences\":7,\"repetition_penalty\":1.5}", &r);
     CHECK(r.n == 7);
     for (size_t h = 0; h < r.n; h++) {
       int32_t ids[64], top;
@@ -189,7 +189,8 @@ TEST(beam_cached_is_uncached) {
       if (pair) ids[0] = o.m->weights.hp.decoder_start;
       else memcpy(ids, prompt, sizeof prompt);
       memcpy(ids + before, r.hyp[h].ids, r.hyp[h].n * sizeof *ids);
-      CHECK(lq_logits(o.s, pair ? prompt : ids, pair ? N_PROMPT : before + r.hyp[h].n, pair ? ids : NULL, before + r.hyp[h].n, NULL, all, NULL) == LQ_OK);
+      size_t end = before + r.hyp[h].n;
+      CHECK(lq_logits(o.s, pair ? prompt : ids, pair ? N_PROMPT : end, pair ? ids : NULL, end, NULL, all, NULL) == LQ_OK);
       for (size_t k = 0; k < r.hyp[h].n; k++) {
         const float *row = all + (before - 1 + k) * vocab;
         CHECK(lq_log_sum(o.m->nn.k, row, vocab, work, &sum, &top, NULL) == LQ_OK);
@@ -210,7 +211,8 @@ TEST(beam_does_not_depend_on_threads_or_neighbours) {
   for (uint32_t n_seq = 1; n_seq <= 9; n_seq += 4)
     for (int threads = 1; threads <= 3; threads++) {
       opened o;
-      if (!opened_with(&o, PAIR, &(lq_model_params){.threads = threads}, &(lq_session_params){.n_seq = n_seq, .n_src = 24, .n_ctx = 24, .n_beams = 5})) return;
+      lq_session_params sp = {.n_seq = n_seq, .n_src = 24, .n_ctx = 24, .n_beams = 5};
+      if (!opened_with(&o, PAIR, &(lq_model_params){.threads = threads}, &sp)) return;
       translate(o.s, text, json, &many);
       CHECK(many.status == LQ_DONE && many.n == 5);
       many.n_waiting = 0; /* more sentences at once take fewer steps */

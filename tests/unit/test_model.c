@@ -268,7 +268,8 @@ TEST(model_survives_every_failing_allocation) {
       lq_test_allocs_left = -1;
       CHECK_MSG(!failed || st != LQ_OK, "%s: nobody noticed that allocation %ld failed", files[f % 2], k);
       CHECK_MSG(outstanding == before, "%s: allocation %ld failed and %ld are lost", files[f % 2], k, outstanding - before);
-      CHECK_MSG(st == LQ_OK || (st == LQ_E_NOMEM && strlen(e.msg) > 10), "%s: allocation %ld failed: status %d, \"%s\"", files[f % 2], k, (int)st, e.msg);
+      CHECK_MSG(st == LQ_OK || (st == LQ_E_NOMEM && strlen(e.msg) > 10), "%s: allocation %ld failed: status %d, \"%s\"",
+                files[f % 2], k, (int)st, e.msg);
     }
     CHECK_MSG(k > 10 && k < 2000, "%ld allocations, status %d %s", k, e.status, e.msg);
     opened_close(&o);

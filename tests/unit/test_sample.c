@@ -187,7 +187,8 @@ static int32_t sample_one(lq_gen *g, const float *scores, uint32_t n, lq_status 
   lq_rng r;
   lq_rng_seed(&r, 3);
   memcpy(logits, scores, n * sizeof(float));
-  *s = lq_sample(g, lq_kernels_ref(), &r, logits, n, (lq_history){.ids = history, .n = 2}, (lq_sample_scratch){work, order, seen}, &id, &logprob, NULL);
+  *s = lq_sample(g, lq_kernels_ref(), &r, logits, n, (lq_history){.ids = history, .n = 2},
+                 (lq_sample_scratch){work, order, seen}, &id, &logprob, NULL);
   return id;
 }
 
@@ -288,7 +289,8 @@ TEST(options_check_values) {
       {"no_repeat_ngram_size", "0", true}, {"no_repeat_ngram_size", "-1", false}, {"no_repeat_ngram_size", "4294967295", true},
       {"encoder_no_repeat_ngram_size", "2", true}, {"encoder_no_repeat_ngram_size", "0.5", false},
       {"bad_words_ids", "[[1],[2,3]]", true}, {"bad_words_ids", "[]", false}, {"bad_words_ids", "[[]]", false}, {"bad_words_ids", "[1]", false},
-      {"bad_words_ids", "[[-1]]", false}, {"bad_words_ids", "[[1.5]]", false}, {"bad_words_ids", "[[\"a\"]]", false}, {"bad_words_ids", "[[1]", false},
+      {"bad_words_ids", "[[-1]]", false}, {"bad_words_ids", "[[1.5]]", false},
+      {"bad_words_ids", "[[\"a\"]]", false}, {"bad_words_ids", "[[1]", false},
       {"bad_words_ids", "{}", false}, {"bad_words_ids", "", false}, {"bad_words_ids", "null", true},
       {"forced_bos_token_id", "7", true}, {"forced_bos_token_id", "-1", false}, {"forced_bos_token_id", "[7]", false},
       {"forced_eos_token_id", "7", true}, {"forced_eos_token_id", "[7,8]", true}, {"forced_eos_token_id", "2147483648", false},
