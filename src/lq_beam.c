@@ -19,10 +19,10 @@ uint32_t lq_beams_gather(lq_session *s, uint32_t i, uint32_t n_rows, uint32_t *n
   return b->n_open;
 }
 
-lq_status lq_beams_advance(lq_session *s, lq_slot *slot, float *logits, lq_error *err) {
+lq_status lq_beams_advance(lq_session *s, lq_slot *slot, const float *logits, const double *log_sums, lq_error *err) {
   lq_beams *b = &slot->beams;
   bool pair = s->model->weights.arch->family == LQ_ENCODER_DECODER;
-  LQ_TRY(lq_beams_step(b, &s->gen, s->model->nn.k, logits, s->model->weights.hp.n_vocab, pair ? slot->src_ids : slot->ids,
+  LQ_TRY(lq_beams_step(b, &s->gen, logits, log_sums, s->model->weights.hp.n_vocab, pair ? slot->src_ids : slot->ids,
                        pair ? slot->n_src : slot->n_prompt, s->scratch, err));
   if (b->n_open) return LQ_OK;
   slot->n_hyp = b->n_done < s->gen.num_return_sequences ? b->n_done : s->gen.num_return_sequences;

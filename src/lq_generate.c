@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lq_internal.h"
+#include "nn/logsum.h"
 
 void lq_end(lq_session *s) {
   s->mode = LQ_MODE_IDLE;
@@ -216,20 +217,20 @@ static batch gather(lq_session *s) {
   return b;
 }
 
-/* The token that follows from a slot's scores, or its next hypotheses. */
-static lq_status advance(lq_session *s, lq_slot *slot, float *logits, lq_error *err) {
+/* The token that follows from a slot's scores, or its next hypotheses. row: the first of its wanted ones. */
+static lq_status advance(lq_session *s, lq_slot *slot, uint32_t row, lq_error *err) {
+  float *logits = s->logits + (size_t)row * s->model->weights.hp.n_vocab;
   bool pair = s->model->weights.arch->family == LQ_ENCODER_DECODER;
   lq_history h = {slot->ids, slot->n_ids, slot->n_new, slot->max_new, pair ? slot->src_ids : slot->ids, pair ? slot->n_src : slot->n_prompt};
   int32_t id;
   float logprob;
-  if (s->gen.num_beams > 1) return lq_beams_advance(s, slot, logits, err);
+  if (s->gen.num_beams > 1) return lq_beams_advance(s, slot, logits, s->log_sums + row, err);
   LQ_TRY(lq_sample(&s->gen, s->model->nn.k, &slot->rng, logits, s->model->weights.hp.n_vocab, h, s->scratch, &id, &logprob, err));
   return lq_slot_push(s, slot, id, logprob, err);
 }
 
 lq_status lq_step(lq_session *s, lq_error *err) {
   batch b = gather(s);
-  uint32_t n_vocab = s->model->weights.hp.n_vocab;
   lq_stack_embed(&s->stack, s->row_ids, b.n_rows);
   s->stack.self.home = s->gen.num_beams > 1 ? s->home : NULL;
   s->stack.sources = s->sources;
@@ -241,11 +242,11 @@ lq_status lq_step(lq_session *s, lq_error *err) {
   s->kv_valid = s->slots[0].n_past;
   if (b.n_wanted == 0) return LQ_OK;
   lq_stack_head(&s->stack, s->rows, b.n_wanted, s->logits);
-  for (uint32_t i = 0, slot; i < b.n_wanted;) {
-    float *logits = s->logits + (size_t)i * n_vocab;
-    slot = s->row_slot[i];
+  if (s->gen.num_beams > 1) lq_log_sums(&s->model->nn, s->log_sums, s->logits, b.n_wanted, s->model->weights.hp.n_vocab, s->sums_work);
+  for (uint32_t i = 0; i < b.n_wanted;) {
+    uint32_t first = i, slot = s->row_slot[i];
     while (i < b.n_wanted && s->row_slot[i] == slot) i++;
-    LQ_TRY(advance(s, &s->slots[slot], logits, err));
+    LQ_TRY(advance(s, &s->slots[slot], first, err));
   }
   return LQ_OK;
 }

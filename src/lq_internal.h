@@ -93,6 +93,8 @@ struct lq_session {
   uint32_t *row_slot;       /* [n_seq * n_beams] */
   const uint16_t **home;    /* [n_seq * n_beams] open hypotheses' own tables */
   float *logits;            /* [n_seq * n_beams][n_vocab] */
+  double *log_sums;         /* [n_seq * n_beams] of the logits; beams only */
+  float *sums_work;         /* [threads][n_vocab]; beams only */
   int32_t *row_ids;         /* [max_rows] */
   lq_sample_scratch scratch;
   lq_gen gen;
@@ -128,7 +130,7 @@ lq_status lq_begin(lq_session *s, const lq_options *o, lq_error *err);
 /* Rows of the open hypotheses of slot i, all of them, from row n_rows on: runs, sources and wanted rows added. */
 uint32_t lq_beams_gather(lq_session *s, uint32_t i, uint32_t n_rows, uint32_t *n_runs, uint32_t *n_wanted);
 /* The next hypotheses of a slot, from the scores of its open ones. */
-lq_status lq_beams_advance(lq_session *s, lq_slot *slot, float *logits, lq_error *err);
+lq_status lq_beams_advance(lq_session *s, lq_slot *slot, const float *logits, const double *log_sums, lq_error *err);
 /* Puts the next complete hypothesis, if one is to be handed out, into the slot's tokens and text. */
 lq_status lq_beams_hand_out(lq_session *s, lq_slot *slot, lq_error *err);
 

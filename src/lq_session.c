@@ -49,6 +49,11 @@ static bool layout(lq_session *s, lq_arena *a) {
   s->home = LQ_TAKE(a, const uint16_t *, z.n_seq);
   s->row_ids = LQ_TAKE(a, int32_t, z.max_rows);
   s->logits = LQ_TAKE(a, float, (uint64_t)z.n_seq * n_vocab);
+  if (s->params.n_beams > 1) {
+    s->log_sums = LQ_TAKE(a, double, z.n_seq);
+    s->sums_work = LQ_TAKE(a, float, (uint64_t)lq_pool_threads(s->model->nn.pool) * n_vocab);
+    ok = ok && (a->measuring || (s->log_sums && s->sums_work));
+  }
   s->scratch.work = LQ_TAKE(a, float, n_vocab);
   s->scratch.order = LQ_TAKE(a, uint32_t, n_vocab);
   s->scratch.seen = LQ_TAKE(a, uint8_t, n_vocab);

@@ -1,4 +1,4 @@
-/* Beam search. May call: process, sample, options, kernel, base. */
+/* Beam search. May call: process, sample, options, base. */
 #include "decode/beam.h"
 
 #include <math.h>
@@ -67,25 +67,21 @@ static void consider_row(lq_beams *b, uint32_t beam, const float *scores, uint32
 }
 
 /* The best continuations of all open hypotheses, best first; their logprobs are those before processing. */
-static lq_status find_best(lq_beams *b, const lq_gen *g, const lq_kernels *k, float *logits, uint32_t n_vocab, lq_history h,
+static lq_status find_best(lq_beams *b, const lq_gen *g, const float *logits, const double *log_sums, uint32_t n_vocab, lq_history h,
                            lq_sample_scratch scratch, uint32_t *n, lq_error *err) {
   uint32_t most = g->num_beams * (g->n_eos > 1 ? 1 + g->n_eos : 2);
-  double log_sums[LQ_MAX_BEAMS];
-  int32_t top;
   *n = 0;
   for (uint32_t i = 0; i < b->n_open; i++) {
-    float *row = logits + (size_t)i * n_vocab, *scores = row;
-    double log_sum;
-    LQ_TRY(lq_log_sum(k, row, n_vocab, scratch.work, &log_sum, &top, err));
-    log_sums[i] = log_sum;
+    const float *row = logits + (size_t)i * n_vocab;
+    if (!isfinite(log_sums[i])) return lq_fail(err, LQ_E_FORMAT, LQ_NO_NUMBER);
     h.ids = b->open[i].ids;
-    if (!lq_process_idle(g, &h)) {
-      scores = scratch.work;
-      for (uint32_t id = 0; id < n_vocab; id++) scores[id] = (float)((double)row[id] - log_sum);
-      lq_process(g, scores, n_vocab, &h, scratch.seen);
-      log_sum = 0;
+    if (lq_process_idle(g, &h)) {
+      consider_row(b, i, row, n_vocab, log_sums[i], n, most);
+      continue;
     }
-    consider_row(b, i, scores, n_vocab, log_sum, n, most);
+    for (uint32_t id = 0; id < n_vocab; id++) scratch.work[id] = (float)((double)row[id] - log_sums[i]);
+    lq_process(g, scratch.work, n_vocab, &h, scratch.seen);
+    consider_row(b, i, scratch.work, n_vocab, 0, n, most);
   }
   for (uint32_t i = 0; i < *n; i++) {
     lq_candidate *c = &b->best[i];
@@ -138,11 +134,11 @@ static bool is_over(const lq_beams *b, const lq_gen *g, uint32_t length) {
   return !(normalized(g, b->open[0].score, any_length ? b->max_new : length) > b->done[g->num_beams - 1].score);
 }
 
-lq_status lq_beams_step(lq_beams *b, const lq_gen *g, const lq_kernels *k, float *logits, uint32_t n_vocab, const int32_t *source,
+lq_status lq_beams_step(lq_beams *b, const lq_gen *g, const float *logits, const double *log_sums, uint32_t n_vocab, const int32_t *source,
                         size_t n_source, lq_sample_scratch scratch, lq_error *err) {
   uint32_t n, n_next = 0, length = b->open[0].n - b->n_prompt + 1; /* new ids of each hypothesis, the one to come included */
   lq_history h = {NULL, b->open[0].n, length - 1, b->max_new, source, n_source};
-  LQ_TRY(find_best(b, g, k, logits, n_vocab, h, scratch, &n, err));
+  LQ_TRY(find_best(b, g, logits, log_sums, n_vocab, h, scratch, &n, err));
   for (uint32_t i = 0; i < n; i++) {
     const lq_candidate *c = &b->best[i];
     bool ended = ends(g, c->id) || length == b->max_new;

@@ -1,5 +1,5 @@
 /* Beam search over token ids: from the scores of a source's open hypotheses to the next ones, and at last the best complete ones.
- * May call: process, sample (log_sum), options, kernel (softmax), base.
+ * May call: process, sample (scratch, search), options, base.
  * Reference: transformers 5 generation/utils.py, _beam_search: the same candidates, scores (log-softmax after the processors, summed in
  * float32), ends and order; where two scores are equal, the earlier beam and then the lower id wins. What it keeps with a score of -1e9
  * (beams that do not exist yet, dropped tokens) is not there at all here, so there may be fewer than num_beams hypotheses.
@@ -39,10 +39,10 @@ typedef struct lq_beams {
 bool lq_beams_layout(lq_beams *b, lq_arena *a, uint32_t n, uint32_t n_ctx);
 /* One open hypothesis: the prompt, which lies in the cache at sequence first_seq. 0 < n < n_ctx, 0 < max_new <= n_ctx - n. */
 void lq_beams_start(lq_beams *b, const int32_t *ids, uint32_t n, uint32_t max_new, uint32_t first_seq);
-/* logits[n_open][n_vocab]: the scores after each open hypothesis; they are overwritten. Afterwards n_open hypotheses are one id longer;
+/* logits[n_open][n_vocab]: the scores after each open hypothesis, log_sums[n_open] their lq_log_sums. Afterwards n_open hypotheses are one id longer;
  * none are open when the search has ended. num_beams <= n. source as in lq_history. LQ_E_FORMAT: scores that are not numbers.
  * LQ_E_OPTION: the options leave no token and nothing is complete. */
-lq_status lq_beams_step(lq_beams *b, const lq_gen *g, const lq_kernels *k, float *logits, uint32_t n_vocab, const int32_t *source,
+lq_status lq_beams_step(lq_beams *b, const lq_gen *g, const float *logits, const double *log_sums, uint32_t n_vocab, const int32_t *source,
                         size_t n_source, lq_sample_scratch scratch, lq_error *err);
 
 #endif

@@ -165,21 +165,14 @@ static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
   return last;
 }
 
-lq_status lq_log_sum(const lq_kernels *k, const float *logits, uint32_t n_vocab, float *work, double *log_sum, int32_t *top, lq_error *err) {
-  memcpy(work, logits, n_vocab * sizeof(float));
-  k->softmax(work, n_vocab);
-  *top = likeliest(logits, n_vocab);
-  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
-  *log_sum = (double)logits[*top] - log((double)work[*top]);
-  if (isfinite(*log_sum)) return LQ_OK;
-  return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
-}
-
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err) {
-  double log_sum;
-  int32_t top;
-  LQ_TRY(lq_log_sum(k, logits, n_vocab, s.work, &log_sum, &top, err));
+  memcpy(s.work, logits, n_vocab * sizeof(float));
+  k->softmax(s.work, n_vocab);
+  int32_t top = likeliest(logits, n_vocab);
+  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
+  double log_sum = (double)logits[top] - log((double)s.work[top]);
+  if (!isfinite(log_sum)) return lq_fail(err, LQ_E_FORMAT, LQ_NO_NUMBER);
   if (!g->do_sample && lq_process_idle(g, &h)) {
     *token = top;
     *logprob = (float)((double)logits[top] - log_sum);

@@ -25,13 +25,13 @@ typedef struct lq_sample_scratch {
 /* Processes logits[n_vocab] in place: lq_process; if do_sample also temperature, top_k, top_p, min_p. Dropped tokens become -INFINITY.
  * Where scores are equal, top_p drops the lower id first. */
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s);
+/* Said of a damaged model. */
+#define LQ_NO_NUMBER "the model computes scores that are not numbers; its file is damaged, so fetch it again"
+
 /* The first index from i on with x[index] >= bar; n when there is none. */
 uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar);
-/* ln(sum(exp(logits))); *top = the likeliest token, the first among equals. work[n_vocab] is overwritten.
- * LQ_E_FORMAT when a score is no number: a damaged model. */
-lq_status lq_log_sum(const lq_kernels *k, const float *logits, uint32_t n_vocab, float *work, double *log_sum, int32_t *top, lq_error *err);
 /* Picks a token; *logprob = its log-probability before any processing. logits are overwritten.
- * LQ_E_FORMAT as above. LQ_E_OPTION when the options leave no token. */
+ * LQ_E_FORMAT when a score is no number: a damaged model. LQ_E_OPTION when the options leave no token. */
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err);
 
