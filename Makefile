@@ -106,6 +106,14 @@ run: ## serve the page; PORT=n chooses the port (needs node 18 or newer, no comp
 models: ## fetch the chat model (SmolLM2-135M-Instruct, 99 MB) into models/
 	python3 models/fetch.py
 
+.PHONY: models-gemma
+models-gemma: ## fetch Gemma 3 270M (253 MB, under the Gemma Terms of Use) into models/
+	python3 models/gemma.py
+
+.PHONY: models-minilm
+models-minilm: $(VENV)/installed ## fetch all-MiniLM-L6-v2, for search by meaning, and convert it (24 MB in models/)
+	$(VENV)/bin/python models/minilm.py
+
 .PHONY: bench
 bench: build/loquat ## Loquat beside wllama in Chromium: speeds, start-up, sizes (BENCH_ROUNDS=3; see tests/bench/run.mjs)
 	node tests/bench/run.mjs
@@ -125,6 +133,36 @@ test-builds: build/loquat build/test/unit-sanitized/run build/test/unit-ndebug/r
 test: setup $(VENV)/installed node_modules/installed ## install what the tests need, run everything
 	@$(MAKE) --no-print-directory -j$(or $(shell nproc),1) test-builds
 	@LOQUAT_VENV=$(VENV) LOQUAT_CACHE=$(CACHE) tests/run.sh
+
+# ---- the translation model: CORPUS=FOLDER names the text, TRAIN the folder that is kept between runs, MINUTES the time it may take ----
+TRAIN_VENV := $(CACHE)/train-venv
+TRAIN ?= $(CACHE)/train
+MINUTES ?= 120
+NEED_CORPUS = $(or $(CORPUS),$(error name the text: CORPUS=FOLDER with train/NAME.tsv.xz and dev/NAME.tsv.xz))
+PY := OMP_WAIT_POLICY=passive $(TRAIN_VENV)/bin/python models/train
+
+$(TRAIN_VENV)/installed: models/train/requirements.txt
+	@mkdir -p $(CACHE)
+	python3 -m venv $(TRAIN_VENV) && $(TRAIN_VENV)/bin/pip install -q -r $< && cp $< $@
+
+$(TRAIN)/spm.model: | $(TRAIN_VENV)/installed
+	@mkdir -p $(TRAIN)
+	$(PY)/tokenizer.py --corpus $(NEED_CORPUS) --out $(@:.model=)
+
+.PHONY: train
+train: $(TRAIN)/spm.model ## train the translation model (models/train/README.md): CORPUS=FOLDER [MINUTES=120] [TRAIN=FOLDER]
+	$(PY)/train.py --corpus $(NEED_CORPUS) --tokenizer $< --out $(TRAIN) --minutes $(MINUTES) $(if $(INIT),--init $(INIT)) $(TRAIN_FLAGS)
+	$(PY)/export.py $(TRAIN)/checkpoint.pt $(TRAIN)/hf --tokenizer $<
+	$(TRAIN_VENV)/bin/python models/convert.py $(TRAIN)/hf -o $(TRAIN)/fr-en.gguf --type q8_0 --name fr-en --license mit --languages fr,en
+
+.PHONY: eval-model
+eval-model: build/loquat $(TRAIN_VENV)/installed ## BLEU, chrF and the behaviour table: CORPUS=FOLDER [GGUF=FILE] [TRAIN=FOLDER] [LINES=500]
+	$(PY)/evaluate.py --corpus $(NEED_CORPUS) --cases --gguf $(or $(GGUF),models/fr-en.gguf) $(if $(LINES),--lines $(LINES)) $(EVAL_FLAGS) \
+	  $(if $(wildcard $(TRAIN)/checkpoint.pt),--checkpoint $(TRAIN)/checkpoint.pt --tokenizer $(TRAIN)/spm.model --beams 4)
+
+.PHONY: test-train
+test-train: $(TRAIN_VENV)/installed ## tests of the training recipe (installs PyTorch)
+	$(PY)/test_train.py
 
 .PHONY: clean
 clean: ## remove what was built

@@ -5,7 +5,7 @@
 
 DIR holds config.json, model.safetensors (or its shards and index) and, for models that take text, spiece.model or tokenizer.json;
 without tokenizer files the result takes ids only. Needs the packages gguf and numpy. Keys beyond llama.cpp's are described in
-lib/arch.py (t5.*) and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
+lib/pairs.py, lib/decoders.py, lib/bert.py and here: generation.* (defaults of generate()), loquat.task, loquat.languages, loquat.language_token.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def convert(args):
     general = {"name": args.name or folder.resolve().name, "license": args.license, "description": args.description,
                "source.url": args.source}
     metadata = {f"general.{key}": value for key, value in general.items() if value}
-    metadata |= {f"{name}.{key}": value for key, value in keys.items()}
+    metadata |= {f"{name}.{key}": value for key, value in keys.items()} | arch.side(folder, config)
     metadata |= generation_keys(generation, config, vocab is not None)
     if arch.encoder_decoder:
         metadata |= translation_keys(vocab, [c for c in args.languages.split(",") if c])

@@ -69,7 +69,7 @@ static lq_status read_generation_defaults(lq_model *m, lq_error *err) {
     if (kv->key.n < 12 || memcmp(kv->key.p, "generation.", 11) != 0) continue;
     lq_str name = {kv->key.p + 11, kv->key.n - 11};
     if (lq_str_eqz(name, "do_sample") || lq_str_eqz(name, "num_beams") || kv->type == LQ_GT_STRING || kv->type == LQ_GT_ARRAY) continue;
-    snprintf(value, sizeof(value), "%.9g", lq_gguf_num_at(kv, 0));
+    lq_format(value, sizeof(value), "%.9g", lq_gguf_num_at(kv, 0));
     lq_gen_set(&m->defaults, name, (lq_str){value, strlen(value)}, NULL);
   }
   m->defaults.n_eos = 0;
@@ -89,6 +89,7 @@ static lq_status open_model(lq_model *m, void *bytes, uint64_t n, const lq_model
   LQ_TRY(choose_kernels(m, p, err));
   LQ_TRY(lq_gguf_open(&m->gguf, bytes, n, &m->arena, err));
   LQ_TRY(lq_weights_open(&m->weights, &m->gguf, &m->nn, !p->no_repack, &m->arena, err));
+  LQ_TRY(lq_heads_open(&m->heads, &m->weights, &m->gguf, &m->arena, err));
   LQ_TRY(lq_tok_open(&m->gguf, &m->arena, &m->tok, err));
   if (m->tok && lq_tok_size(m->tok) > m->weights.hp.n_vocab)
     return lq_fail(err, LQ_E_FORMAT, "the tokenizer has %u tokens, but the model only scores %u", (unsigned)lq_tok_size(m->tok),
@@ -127,6 +128,7 @@ lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_
   if (s == LQ_OK) s = lq_gguf_array(&m->gguf, "loquat.languages", LQ_GT_STRING, &languages, err);
   if (s == LQ_OK) s = lq_session_bytes(m, params, &out->session_bytes, err);
   if (s == LQ_OK) out->translates = languages && m->weights.arch->family == LQ_ENCODER_DECODER;
+  if (s == LQ_OK) out->embeds = m->weights.arch->family == LQ_ENCODER_ONLY;
   lq_arena_free(&a);
   return s;
 }
@@ -149,9 +151,14 @@ void lq_model_close(lq_model *m) {
 }
 
 unsigned lq_model_tasks(const lq_model *m) {
-  unsigned t = LQ_TASK_GENERATE;
+  unsigned t = m->weights.hp.n_dec ? LQ_TASK_GENERATE : 0;
   if (m->weights.arch->family == LQ_DECODER_ONLY && m->tok) t |= LQ_TASK_CHAT;
-  if (m->weights.arch->family == LQ_ENCODER_DECODER) t |= LQ_TASK_ENCODE;
+  if (m->weights.hp.n_enc) t |= LQ_TASK_ENCODE;
+  if (m->weights.arch->family == LQ_ENCODER_ONLY) t |= LQ_TASK_EMBED;
+  if (m->heads.mlm.n_out) t |= LQ_TASK_FILL_MASK;
+  if (m->heads.classify.n_out) t |= LQ_TASK_CLASSIFY;
+  if (m->heads.token.n_out) t |= LQ_TASK_NER;
+  if (m->heads.span.n_out) t |= LQ_TASK_QA;
   return m->n_languages ? t | LQ_TASK_TRANSLATE : t;
 }
 

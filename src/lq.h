@@ -34,7 +34,8 @@ typedef struct lq_model_params {
   int no_repack;       /* 1: leave weights as they are in memory (then bytes may be read-only) */
 } lq_model_params;
 
-/* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights).
+/* Opens a model in memory. `bytes` is borrowed until lq_model_close and may be rewritten in place (repacked weights), also when opening fails:
+ * read the file again to open it again, or set no_repack.
  * params may be NULL. Runs the kernels' self-test first: the next best table stands in for one that
  * fails, unless it was named; LQ_E_SELFTEST when none is left. */
 lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *params, lq_model **out, lq_error *err);
@@ -42,13 +43,15 @@ lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *pa
 lq_status lq_model_open_file(const char *path, const lq_model_params *params, lq_model **out, lq_error *err);
 void lq_model_close(lq_model *m); /* NULL is fine. Sessions must be closed first */
 
-enum { LQ_TASK_GENERATE = 1, LQ_TASK_CHAT = 2, LQ_TASK_TRANSLATE = 4, LQ_TASK_ENCODE = 8 };
+enum { LQ_TASK_GENERATE = 1, LQ_TASK_CHAT = 2, LQ_TASK_TRANSLATE = 4, LQ_TASK_ENCODE = 8,
+       LQ_TASK_EMBED = 16, LQ_TASK_FILL_MASK = 32, LQ_TASK_CLASSIFY = 64, LQ_TASK_NER = 128, LQ_TASK_QA = 256 };
 unsigned lq_model_tasks(const lq_model *m);
 uint32_t lq_model_vocab(const lq_model *m);
 uint32_t lq_model_max_context(const lq_model *m); /* positions the model was made for; 0 = no limit of its own (T5) */
 
 /* JSON: {name, architecture, description, license, parameters, file_bytes, file_type, quantisation, layers..., context_length, vocab_size, tokenizer,
- * tasks:[...], languages:[...], has_chat_template, kernels, threads, special_tokens:{bos,eos,pad,unk}, memory:{weights, session:{context, bytes}}}.
+ * tasks:[...], languages:[...], pooling, normalize, labels:[...] (encoders), has_chat_template, kernels,
+ * threads, special_tokens:{bos,eos,pad,unk}, memory:{weights, session:{context, bytes}}}.
  * with_metadata: also metadata:{key:value,...} (long arrays shortened) and tensors:[{name,type,shape,bytes}]. n_ctx as in lq_session_params. */
 lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq_buf *out, lq_error *err);
 
@@ -56,11 +59,14 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
 
 /* special: add BOS/EOS (and for translation models nothing else); tokens written in the text become their ids. Writes at most cap ids;
  * *n_ids = how many there are. LQ_E_UNSUPPORTED when the model has no tokenizer. */
-lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_special, int parse_special, int32_t *ids, size_t cap, size_t *n_ids, lq_error *err);
+lq_status lq_tokenize(const lq_model *m, const char *text, size_t n, int add_special, int parse_special, int32_t *ids, size_t cap, size_t *n_ids,
+                      lq_error *err);
 lq_status lq_detokenize(const lq_model *m, const int32_t *ids, size_t n, int keep_special, lq_buf *out, lq_error *err);
 
 /* messages_json: OpenAI-shaped array [{"role","content"},...]; content a string or [{"type":"text","text"}]. Renders the model's own template
- * (ChatML if it has none) with extra_json's members (may be NULL) as more variables. template_override: NULL or another template. */
+ * (ChatML if it has none; the file's tool_use template when extra_json has tools) with extra_json's members (may be NULL: tools, date_string,
+ * enable_thinking...) as more variables. template_override: NULL or another template. Templates write BOS themselves: tokenize the prompt without
+ * add_special, as lq_chat does. */
 lq_status lq_chat_render(const lq_model *m, const char *messages_json, size_t n, int add_generation_prompt, const char *extra_json,
                          const char *template_override, lq_buf *out, lq_error *err);
 
@@ -106,6 +112,7 @@ void lq_session_counters(const lq_session *s, lq_counters *out);
 typedef struct lq_plan {
   uint64_t session_bytes; /* as lq_session_bytes with one thread: more threads take a little more */
   int translates;         /* 1: it has languages */
+  int embeds;             /* 1: it is an encoder alone */
 } lq_plan;
 /* LQ_E_FORMAT also while the head is too short: ask again with more of the file (a few MB at most hold the head of a usual model). */
 lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_session_params *params, lq_plan *out, lq_error *err);
@@ -163,14 +170,49 @@ uint32_t lq_model_width(const lq_model *m); /* d_model */
 /* Sum of -ln p(ids[i] | ids[0..i)) for i in [first, n) in *nll. Decoder-only. */
 lq_status lq_score(lq_session *s, const int32_t *ids, size_t n, size_t first, double *nll, lq_error *err);
 
+/* ---- encoders: vectors and labels ------------------------------------------------------------ */
+
+/* One input of an encoder: ids with their special tokens; types: NULL = all 0. */
+typedef struct lq_input {
+  const int32_t *ids;
+  const uint8_t *types;
+  size_t n;
+} lq_input;
+
+/* A text, or a pair of texts (pair not NULL: question and passage), as an encoder takes it, special tokens in place; tokens written in the
+ * text become their ids. ids, types: room for cap each. *n_ids = how many there are (> cap: call again with room). */
+lq_status lq_input_text(const lq_model *m, const char *text, size_t n, const char *pair, size_t n_pair, int32_t *ids, uint8_t *types, size_t cap,
+                        size_t *n_ids, lq_error *err);
+
+/* All of these run n inputs, up to n_seq and n_batch (or n_src) tokens at once, each as if it were alone. LQ_E_TASK when the model has no
+ * such head, LQ_E_CONTEXT names an input longer than n_src. Scores are raw; the caller owns out.
+ * States of every token, input after input: out[sum of n][d_model]. */
+lq_status lq_encode_inputs(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
+/* out[n][d_model]. pooling: "mean", "cls", "last", NULL = the model's own. normalize: 1, 0, -1 = the model's own. */
+lq_status lq_embed(lq_session *s, const lq_input *in, size_t n, const char *pooling, int normalize, float *out, lq_error *err);
+/* Scores of the words that may stand at n_at places of one input: out[n_at][lq_model_vocab]. */
+lq_status lq_fill_mask(lq_session *s, const lq_input *in, const uint32_t *at, uint32_t n_at, float *out, lq_error *err);
+int32_t lq_model_mask_token(const lq_model *m); /* -1: none */
+/* out[n][lq_model_labels] */
+lq_status lq_classify(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
+/* out[sum of n][lq_model_labels], of every token */
+lq_status lq_classify_tokens(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
+/* out[sum of n][2]: how well every token begins and ends an answer */
+lq_status lq_spans(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
+uint32_t lq_model_labels(const lq_model *m);
+lq_str lq_model_label(const lq_model *m, uint32_t i); /* the model's, until it closes; n 0: it has no name */
+/* Scores of one input's (or token's) labels -> probabilities in place, as the model was trained: softmax, sigmoid, or left as they are. */
+void lq_label_probabilities(const lq_model *m, float *scores);
+
 /* Probe for tests and tools: called with each named tensor of a run ("enc.0.out", "dec.1.attn", "logits", ...), row-major [rows][cols]. */
 typedef void (*lq_probe)(void *ctx, const char *name, const float *x, size_t rows, size_t cols);
 void lq_session_probe(lq_session *s, lq_probe fn, void *ctx);
 
 /* ---- quantisation --------------------------------------------------------------------------- */
 
-/* Writes `bytes` (a GGUF) to sink again with matrices in `type` ("q8_0"; norms, biases and small tensors stay F32, and a row length that the type
- * cannot hold takes the nearest type that can: Q8_0, else F16). report: NULL, or JSON lines {tensor, from, to, rmse}. sink returns 0 when all was written. */
+/* Writes `bytes` (a GGUF) to sink again with matrices in `type` ("q8_0"); norms, biases and position tables stay as they are, and a row length
+ * that the type cannot hold takes the nearest type that can: Q8_0, else F16. report: NULL, or JSON lines {tensor, from, to, rmse}. sink returns 0
+ * when all was written. */
 lq_status lq_quantize(void *bytes, uint64_t n_bytes, const char *type, int (*sink)(void *ctx, const void *p, size_t n), void *sink_ctx,
                       lq_buf *report, lq_error *err);
 

@@ -89,6 +89,7 @@ static lq_status begin_source(lq_session *s, const int32_t *ids, size_t n, lq_er
 }
 
 static lq_status begin_ids(lq_session *s, const int32_t *ids, size_t n, bool reuse, lq_error *err) {
+  if (!s->model->weights.hp.n_dec) return lq_fail(err, LQ_E_TASK, "this model has no decoder, so it writes no text");
   if (s->model->weights.arch->family == LQ_ENCODER_DECODER) return begin_source(s, ids, n, err);
   return begin_prompt(s, ids, n, reuse, err);
 }
@@ -231,18 +232,19 @@ static lq_status advance(lq_session *s, lq_slot *slot, uint32_t row, lq_error *e
 
 lq_status lq_step(lq_session *s, lq_error *err) {
   batch b = gather(s);
-  lq_stack_embed(&s->stack, s->row_ids, b.n_rows);
+  const lq_layers *dec = &s->model->weights.dec;
+  lq_stack_embed(&s->stack, dec, s->row_ids, NULL, s->runs, b.n_runs);
   s->stack.self.home = s->gen.num_beams > 1 ? s->home : NULL;
   s->stack.sources = s->sources;
   s->stack.n_sources = b.n_sources;
-  lq_stack_run(&s->stack, &s->model->weights.dec, s->runs, b.n_runs, b.n_rows);
+  lq_stack_run(&s->stack, dec, s->runs, b.n_runs, b.n_rows);
   s->stack.self.home = NULL;
   s->stack.sources = NULL;
   s->counters.decoder_rows += b.n_rows;
   s->kv_valid = s->slots[0].n_past;
   if (b.n_wanted == 0) return LQ_OK;
   lq_stack_head(&s->stack, s->rows, b.n_wanted, s->logits);
-  if (s->gen.num_beams > 1) lq_log_sums(&s->model->nn, s->log_sums, s->logits, b.n_wanted, s->model->weights.hp.n_vocab, s->sums_work);
+  if (s->gen.num_beams > 1) lq_log_sums(&s->model->nn, s->log_sums, s->logits, b.n_wanted, s->model->weights.hp.n_vocab);
   for (uint32_t i = 0; i < b.n_wanted;) {
     uint32_t first = i, slot = s->row_slot[i];
     while (i < b.n_wanted && s->row_slot[i] == slot) i++;

@@ -17,10 +17,10 @@ static void add_meta_str(const lq_model *m, lq_buf *b, const char *name, const c
 }
 
 static void add_tasks(const lq_model *m, lq_buf *b) {
-  static const char *const names[] = {"generate", "chat", "translate", "encode"};
+  static const char *const names[] = {"generate", "chat", "translate", "encode", "embed", "fill-mask", "classify", "ner", "qa"};
   unsigned tasks = lq_model_tasks(m), n = 0;
   lq_buf_addz(b, ",\"tasks\":[");
-  for (unsigned i = 0; i < 4; i++)
+  for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
     if (tasks >> i & 1) lq_buf_printf(b, "%s\"%s\"", n++ ? "," : "", names[i]);
   lq_buf_addz(b, "],\"languages\":[");
   for (uint32_t i = 0; i < m->n_languages; i++) {
@@ -45,6 +45,21 @@ static void add_special(const lq_model *m, lq_buf *b) {
   lq_buf_printf(b, ",\"special_tokens\":{\"bos\":%d,\"eos\":%d,\"pad\":%d,\"unk\":%d}", (int)lq_tok_bos(m->tok), (int)lq_tok_eos(m->tok),
                 (int)lq_tok_pad(m->tok), (int)lq_tok_unk(m->tok));
   add_meta_str(m, b, "tokenizer", "tokenizer.ggml.model");
+}
+
+/* How vectors are made, and the labels that the model tells apart. */
+static void add_heads(const lq_model *m, lq_buf *b) {
+  static const char *const pooling[] = {"mean", "cls", "last"};
+  const lq_heads *h = &m->heads;
+  if (m->weights.arch->family != LQ_ENCODER_ONLY) return;
+  lq_buf_printf(b, ",\"pooling\":\"%s\",\"normalize\":%s", pooling[h->pooling - 1], h->normalize ? "true" : "false");
+  if (!h->n_labels) return;
+  lq_buf_addz(b, ",\"labels\":[");
+  for (uint32_t i = 0; i < h->n_labels; i++) {
+    if (i) lq_buf_addz(b, ",");
+    lq_buf_json_str(b, h->labels[i].p, h->labels[i].n);
+  }
+  lq_buf_addz(b, "]");
 }
 
 static void add_value(const lq_gguf_kv *kv, lq_buf *b) {
@@ -103,7 +118,7 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
   add_num(b, "file_bytes", m->gguf.n_bytes);
   lq_buf_printf(b, ",\"quantisation\":\"%s\"", main_type(&m->gguf));
   if (hp->n_enc) add_num(b, "encoder_layers", hp->n_enc);
-  add_num(b, "layers", hp->n_dec);
+  if (hp->n_dec) add_num(b, "layers", hp->n_dec);
   add_num(b, "width", hp->d_model);
   add_num(b, "feed_forward", hp->d_ff);
   add_num(b, "heads", hp->n_head);
@@ -111,6 +126,7 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
   add_num(b, "context_length", hp->max_context);
   add_num(b, "vocab_size", hp->n_vocab);
   add_tasks(m, b);
+  add_heads(m, b);
   lq_buf_printf(b, ",\"has_chat_template\":%s", m->chat_template.p ? "true" : "false");
   lq_buf_printf(b, ",\"kernels\":\"%s\",\"threads\":%d", m->nn.k->name, lq_pool_threads(m->nn.pool));
   add_special(m, b);

@@ -8,6 +8,7 @@
 #include "decode/sample.h"
 #include "gguf/gguf.h"
 #include "lq.h"
+#include "model/heads.h"
 #include "model/stack.h"
 #include "model/weights.h"
 #include "text/tokenizer.h"
@@ -24,6 +25,7 @@ struct lq_model {
   lq_file file;
   lq_gguf gguf;
   lq_weights weights;
+  lq_heads heads;
   lq_nn nn;
   lq_tokenizer *tok; /* NULL: ids only */
   lq_str name, chat_template;
@@ -94,8 +96,8 @@ struct lq_session {
   const uint16_t **home;    /* [n_seq * n_beams] open hypotheses' own tables */
   float *logits;            /* [n_seq * n_beams][n_vocab] */
   double *log_sums;         /* [n_seq * n_beams] of the logits; beams only */
-  float *sums_work;         /* [threads][n_vocab]; beams only */
   int32_t *row_ids;         /* [max_rows] */
+  uint8_t *row_types;       /* [max_rows] */
   lq_sample_scratch scratch;
   lq_gen gen;
   enum lq_mode mode;

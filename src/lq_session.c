@@ -1,45 +1,53 @@
 /* Sessions: memory laid out in one block, sized first; the encoder; raw scores. May call: decode, model, text, base. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lq_internal.h"
 
+#define MAX_CTX (1u << 20)
 #define MAX_SEQ 256u
 #define MAX_BATCH 4096u
 #define MAX_SRC 8192u
-#define MAX_CACHES 16384u /* sequences of the cache: their numbers fit 16 bits */
 
 static bool is_pair(const lq_model *m) { return m->weights.arch->family == LQ_ENCODER_DECODER; }
+static bool has_encoder(const lq_model *m) { return m->weights.hp.n_enc != 0; }
+static bool has_decoder(const lq_model *m) { return m->weights.hp.n_dec != 0; }
 
 static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_session_params *p, lq_error *err) {
   uint32_t limit = m->weights.hp.max_context, dflt = is_pair(m) ? 512 : 2048;
   if (limit && dflt > limit) dflt = limit;
   *p = in ? *in : (lq_session_params){0};
   if (p->n_ctx == 0) p->n_ctx = dflt;
-  if (p->n_src == 0) p->n_src = 512;
+  if (p->n_src == 0) p->n_src = limit && limit < 512 ? limit : 512;
   if (p->n_seq == 0) p->n_seq = 1;
   if (p->n_batch == 0) p->n_batch = 128;
   if (p->n_beams == 0) p->n_beams = 1;
-  if (!is_pair(m)) p->n_src = 1;
+  if (!has_encoder(m)) p->n_src = 1;
+  if (!has_decoder(m)) p->n_ctx = 1;
+  if (limit && p->n_src > limit)
+    return lq_fail(err, LQ_E_CONTEXT, "sources of %u tokens are asked for, but this model was made for %u positions", (unsigned)p->n_src, (unsigned)limit);
   if (limit && p->n_ctx > limit)
     return lq_fail(err, LQ_E_CONTEXT, "a context of %u is asked for, but this model was made for %u positions", (unsigned)p->n_ctx, (unsigned)limit);
-  if (p->n_ctx > (1u << 20) || p->n_seq > MAX_SEQ || p->n_batch > MAX_BATCH || p->n_src > MAX_SRC || p->n_beams > LQ_MAX_BEAMS)
-    return lq_fail(err, LQ_E_ARG, "session limits: n_ctx up to %u, n_src %u, n_seq %u, n_batch %u, n_beams %d", 1u << 20, MAX_SRC, MAX_SEQ,
-                   MAX_BATCH, LQ_MAX_BEAMS);
+  const struct { const char *what; uint32_t n, most; } limits[] = {
+      {"positions (n_ctx)", p->n_ctx, MAX_CTX}, {"source tokens (n_src)", p->n_src, MAX_SRC}, {"sequences at once (n_seq)", p->n_seq, MAX_SEQ},
+      {"prompt tokens in one step (n_batch)", p->n_batch, MAX_BATCH}, {"beams (n_beams)", p->n_beams, LQ_MAX_BEAMS}};
+  for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+    if (limits[i].n > limits[i].most)
+      return lq_fail(err, LQ_E_ARG, "a session of %u %s is asked for; the limit is %u", (unsigned)limits[i].n, limits[i].what,
+                     (unsigned)limits[i].most);
   return LQ_OK;
 }
 
-static lq_stack_size stack_size(const lq_model *m, const lq_session_params *p) {
-  uint32_t n_seq = p->n_seq * p->n_beams, rows = p->n_batch > n_seq ? p->n_batch : n_seq;
-  if (is_pair(m) && p->n_src > rows) rows = p->n_src;
-  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = is_pair(m) ? p->n_src : 1, .n_seq = n_seq, .n_source = p->n_seq, .max_rows = rows};
+static lq_stack_size stack_size(const lq_session_params *p) {
+  uint32_t n_seq = p->n_seq * p->n_beams, rows = p->n_batch > n_seq ? p->n_batch : n_seq; /* at most 256 * 64: cache numbers fit 16 bits */
+  if (p->n_src > rows) rows = p->n_src;
+  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = p->n_src, .n_seq = n_seq, .n_source = p->n_seq, .max_rows = rows};
 }
 
 /* The same takes, measured or real, after the session's own. */
 static bool layout(lq_session *s, lq_arena *a) {
   uint32_t n_seq = s->params.n_seq, n_vocab = s->model->weights.hp.n_vocab, n_ctx = s->params.n_ctx, n_src = s->params.n_src;
-  lq_stack_size z = stack_size(s->model, &s->params);
+  lq_stack_size z = stack_size(&s->params);
   bool ok = lq_stack_layout(&s->stack, &s->model->weights, s->model->nn, z, a);
   s->slots = LQ_TAKE(a, lq_slot, n_seq);
   s->runs = LQ_TAKE(a, lq_run, z.n_seq);
@@ -48,12 +56,10 @@ static bool layout(lq_session *s, lq_arena *a) {
   s->row_slot = LQ_TAKE(a, uint32_t, z.n_seq);
   s->home = LQ_TAKE(a, const uint16_t *, z.n_seq);
   s->row_ids = LQ_TAKE(a, int32_t, z.max_rows);
+  s->row_types = LQ_TAKE(a, uint8_t, z.max_rows);
   s->logits = LQ_TAKE(a, float, (uint64_t)z.n_seq * n_vocab);
-  if (s->params.n_beams > 1) {
-    s->log_sums = LQ_TAKE(a, double, z.n_seq);
-    s->sums_work = LQ_TAKE(a, float, (uint64_t)lq_pool_threads(s->model->nn.pool) * n_vocab);
-    ok = ok && (a->measuring || (s->log_sums && s->sums_work));
-  }
+  if (s->params.n_beams > 1) s->log_sums = LQ_TAKE(a, double, z.n_seq);
+  ok = ok && (a->measuring || s->params.n_beams == 1 || s->log_sums);
   s->scratch.work = LQ_TAKE(a, float, n_vocab);
   s->scratch.order = LQ_TAKE(a, uint32_t, n_vocab);
   s->scratch.seen = LQ_TAKE(a, uint8_t, n_vocab);
@@ -61,8 +67,9 @@ static bool layout(lq_session *s, lq_arena *a) {
   int32_t *ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_ctx);
   lq_token *tokens = LQ_TAKE(a, lq_token, (uint64_t)n_seq * n_ctx);
   int32_t *src_ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_src);
-  ok = ok && (a->measuring || (s->slots && s->runs && s->sources && s->rows && s->row_slot && s->home && s->row_ids && s->logits &&
-                               s->scratch.work && s->scratch.order && s->scratch.seen && s->tr.gaps && ids && tokens && src_ids));
+  ok = ok && (a->measuring ||
+              (s->slots && s->runs && s->sources && s->rows && s->row_slot && s->home && s->row_ids && s->row_types && s->logits && s->scratch.work &&
+               s->scratch.order && s->scratch.seen && s->tr.gaps && ids && tokens && src_ids));
   lq_beams none;
   for (uint32_t i = 0; ok && i < n_seq; i++) {
     lq_slot *slot = a->measuring ? NULL : &s->slots[i];
@@ -85,7 +92,7 @@ static uint64_t measure(const lq_model *m, const lq_session_params *p) {
 
 static lq_status no_memory(const lq_session_params *p, uint64_t bytes, lq_error *err) {
   char beams[32] = "";
-  if (p->n_beams > 1) snprintf(beams, sizeof(beams), " and %u beams", (unsigned)p->n_beams);
+  if (p->n_beams > 1) lq_format(beams, sizeof(beams), " and %u beams", (unsigned)p->n_beams);
   if (bytes == UINT64_MAX)
     return lq_fail(err, LQ_E_NOMEM, "a session of this size (%u positions%s) is beyond any memory", (unsigned)p->n_ctx, beams);
   return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions%s needs %.1f MB; a shorter context needs less", (unsigned)p->n_ctx,
@@ -173,8 +180,9 @@ lq_status lq_session_tokenize(lq_session *s, const char *text, size_t n, unsigne
 /* ---- encoder ---- */
 
 lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uint32_t n_rows) {
-  lq_stack_embed(&s->stack, s->row_ids, n_rows);
-  lq_stack_run(&s->stack, &s->model->weights.enc, runs, n_runs, n_rows);
+  const lq_layers *enc = &s->model->weights.enc;
+  lq_stack_embed(&s->stack, enc, s->row_ids, NULL, runs, n_runs);
+  lq_stack_run(&s->stack, enc, runs, n_runs, n_rows);
   s->counters.cross_fills += lq_stack_fill_cross(&s->stack, runs, n_runs, n_rows);
   s->counters.encoder_runs += n_runs;
   s->counters.encoder_tokens += n_rows;
@@ -182,7 +190,7 @@ lq_status lq_run_encoder(lq_session *s, const lq_run *runs, uint32_t n_runs, uin
 }
 
 static lq_status encode_one(lq_session *s, const int32_t *ids, size_t n, lq_error *err) {
-  if (!is_pair(s->model)) return lq_fail(err, LQ_E_TASK, "this model has no encoder");
+  if (!has_encoder(s->model)) return lq_fail(err, LQ_E_TASK, "this model has no encoder");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "there are no token ids to encode");
   if (n > s->params.n_src)
     return lq_fail(err, LQ_E_CONTEXT, "the source has %zu tokens; this session takes at most %u", n, (unsigned)s->params.n_src);
@@ -220,6 +228,8 @@ static double log_sum_exp(const float *x, uint32_t n) {
 /* Decoder rows 0..n in slices; scores go to the sink. */
 static lq_status run_scores(lq_session *s, const int32_t *ids, size_t n, const scores_sink *k, lq_error *err) {
   uint32_t n_vocab = s->model->weights.hp.n_vocab, step = s->stack.size.max_rows;
+  const lq_layers *dec = &s->model->weights.dec;
+  if (!dec->n) return lq_fail(err, LQ_E_TASK, "this model has no decoder to score tokens with");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "there are no token ids to score");
   if (n > s->params.n_ctx)
     return lq_fail(err, LQ_E_CONTEXT, "%zu token ids are too many; this session's context is %u", n, (unsigned)s->params.n_ctx);
@@ -228,8 +238,8 @@ static lq_status run_scores(lq_session *s, const int32_t *ids, size_t n, const s
   for (size_t at = 0; at < n; at += step) {
     uint32_t rows = (uint32_t)(n - at < step ? n - at : step);
     lq_run run = {.row0 = 0, .n_rows = rows, .seq = 0, .pos0 = (uint32_t)at, .n_kv = s->slots[0].n_src};
-    lq_stack_embed(&s->stack, ids + at, rows);
-    lq_stack_run(&s->stack, &s->model->weights.dec, &run, 1, rows);
+    lq_stack_embed(&s->stack, dec, ids + at, NULL, &run, 1);
+    lq_stack_run(&s->stack, dec, &run, 1, rows);
     s->counters.decoder_rows += rows;
     for (uint32_t r = 0; r < rows; r++) {
       bool last = at + r + 1 == n, wanted = k->all || (k->last && last) || (k->nll && at + r + 1 >= k->first && !last);

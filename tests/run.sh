@@ -55,8 +55,9 @@ suite node node --test --test-reporter=tap tests/node/*.test.mjs
 rebuild() { # the shipped modules are what the sources give, byte for byte
   local out=build/test/wasm p=0 f=0 name
   export LOQUAT_PINNED=1
-  if ! wasm/toolchain.sh dir >/dev/null; then
-    echo 'SKIP: there is no pinned Emscripten here and none could be made (see above), so the shipped modules were not rebuilt'
+  local why
+  if ! why=$(wasm/toolchain.sh dir 2>&1 >/dev/null); then
+    echo "SKIP: the shipped modules were not rebuilt, because there is no pinned Emscripten here: ${why##*$'\n'}"
     echo '0 passed, 0 failed, 1 skipped'
     return 0
   fi
@@ -98,7 +99,13 @@ if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
   suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
+  # all-MiniLM-L6-v2 is fetched and converted once, sha256 checked
+  minilm=${LOQUAT_CACHE:-build/test}/minilm-f32.gguf
+  [ -f "$minilm" ] || "$LOQUAT_VENV/bin/python" models/minilm.py --type f32 -o "$minilm" >build/test/minilm.log 2>&1 ||
+    printf '   SKIP: MiniLM could not be fetched\n'
+  suite encoders "$LOQUAT_VENV/bin/python" tests/parity/encoders.py --threads 2 --minilm "$minilm"
   if [ -f build/test/wasm/cli.cjs ]; then
+    suite wasm-encoders "$LOQUAT_VENV/bin/python" tests/parity/encoders.py --loquat 'node build/test/wasm/cli.cjs' --minilm "$minilm"
     suite wasm-parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --loquat 'node build/test/wasm/cli.cjs' --smollm2 "$model"
   fi
 else

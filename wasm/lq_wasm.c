@@ -1,6 +1,7 @@
 /* The module's exports: lq.h for JavaScript. One handle holds a model, a session and the last result, which is JSON text (bytes for
  * lqw_logits) at lqw_out until the next call. Every function that returns int returns an lq_status; lqw_message says why it failed.
  * May call: lq.h only. exports.txt lists what is kept. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ typedef struct lqw {
 } lqw;
 
 #define TRANSLATED_AT_ONCE 4 /* sentences, unless n_seq says otherwise */
+#define EMBEDDED_AT_ONCE 16 /* texts, and tokens of them */
+#define EMBEDDED_TOKENS 512
 
 enum { MODE_TEXT, MODE_CHAT, MODE_TRANSLATE, MODE_IDS, MODE_COUNT };
 static const char *const mode_names[MODE_COUNT] = {"text", "chat", "translate", "ids"};
@@ -78,10 +81,17 @@ int lqw_open(lqw *h, void *bytes, size_t n, int threads, const char *kernels) {
   return (int)lq_model_open(bytes, n, &p, &h->model, &h->error);
 }
 
-/* 0 = default, as in lq_session_params; a model that translates takes several sentences at once. */
+/* Parameters that are 0 = default, as in lq_session_params; a model that translates takes several sentences at once, an encoder many texts. */
+static void fill(lq_session_params *p, bool translates, bool embeds) {
+  if (p->n_seq == 0) p->n_seq = embeds ? EMBEDDED_AT_ONCE : translates ? TRANSLATED_AT_ONCE : 0;
+  if (p->n_batch == 0 && embeds) p->n_batch = EMBEDDED_TOKENS;
+}
+
 static lq_session_params params(const lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
-  if (n_seq == 0 && (lq_model_tasks(h->model) & LQ_TASK_TRANSLATE)) n_seq = TRANSLATED_AT_ONCE;
-  return (lq_session_params){.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+  lq_session_params p = {.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
+  unsigned tasks = lq_model_tasks(h->model);
+  fill(&p, (tasks & LQ_TASK_TRANSLATE) != 0, (tasks & LQ_TASK_EMBED) != 0);
+  return p;
 }
 
 /* From a file's first bytes: {"weights": its bytes, "session": N}, what loading it will take. n_bytes is a double: a file may pass 4 GB. */
@@ -89,8 +99,8 @@ int lqw_plan(lqw *h, void *head, size_t n_head, double n_bytes, unsigned n_ctx, 
   lq_session_params p = {.n_ctx = n_ctx, .n_src = n_src, .n_seq = n_seq, .n_batch = n_batch};
   lq_plan plan = {0};
   lq_status s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
-  if (s == LQ_OK && plan.translates && n_seq == 0) {
-    p.n_seq = TRANSLATED_AT_ONCE;
+  if (s == LQ_OK && (plan.translates || plan.embeds)) {
+    fill(&p, plan.translates, plan.embeds);
     s = lq_model_plan(head, n_head, (uint64_t)n_bytes, &p, &plan, &h->error);
   }
   clear(h);
@@ -198,6 +208,70 @@ int lqw_logits(lqw *h, const int32_t *ids, size_t n, const int32_t *decoder_ids,
   if (s == LQ_OK) lq_buf_add(&h->out, scores, n_vocab * sizeof(float));
   free(scores);
   return finished(h, s);
+}
+
+/* Ids of n texts that lie one after another, sizes[i] bytes each. *ids and *types are the caller's to free. */
+static lq_status inputs_of(lqw *h, const char *texts, const uint32_t *sizes, size_t n, lq_input *in, int32_t **ids, uint8_t **types) {
+  size_t total = 0, at = 0, count;
+  *ids = NULL;
+  *types = NULL;
+  for (size_t i = 0; i < n; at += sizes[i++]) { /* how many there are, first */
+    lq_status s = lq_input_text(h->model, texts + at, sizes[i], NULL, 0, NULL, NULL, 0, &in[i].n, &h->error);
+    if (s != LQ_OK) return s;
+    total += in[i].n;
+  }
+  *ids = malloc((total + 1) * sizeof(int32_t));
+  *types = malloc(total + 1);
+  if (!*ids || !*types) return lq_fail(&h->error, LQ_E_NOMEM, "no memory for %zu token ids", total);
+  at = total = 0;
+  for (size_t i = 0; i < n; total += in[i].n, at += sizes[i++]) {
+    lq_status s = lq_input_text(h->model, texts + at, sizes[i], NULL, 0, *ids + total, *types + total, in[i].n, &count, &h->error);
+    if (s != LQ_OK) return s;
+    in[i].ids = *ids + total;
+    in[i].types = *types + total;
+  }
+  return LQ_OK;
+}
+
+/* What one call makes of n inputs: `width` numbers for each. */
+typedef lq_status (*reader)(lqw *h, const lq_input *in, size_t n, const char *how, int normalize, float *out);
+
+static int read_texts(lqw *h, const char *texts, const uint32_t *sizes, size_t n, size_t width, reader read, const char *how, int normalize) {
+  lq_input *in = malloc((n + 1) * sizeof(lq_input));
+  float *out = malloc((n * width + 1) * sizeof(float));
+  int32_t *ids = NULL;
+  uint8_t *types = NULL;
+  clear(h);
+  h->out.limit = SIZE_MAX / 2;
+  lq_status s = in && out ? inputs_of(h, texts, sizes, n, in, &ids, &types) : lq_fail(&h->error, LQ_E_NOMEM, "no memory for %zu texts", n);
+  if (s == LQ_OK) s = read(h, in, n, how, normalize, out);
+  if (s == LQ_OK) lq_buf_add(&h->out, out, n * width * sizeof(float));
+  free(in);
+  free(out);
+  free(ids);
+  free(types);
+  return finished(h, s);
+}
+
+static lq_status read_vectors(lqw *h, const lq_input *in, size_t n, const char *how, int normalize, float *out) {
+  return lq_embed(h->session, in, n, how[0] ? how : NULL, normalize, out, &h->error);
+}
+
+/* Vectors of n texts, floats at lqw_out, text after text. pooling: "" = the model's own. normalize: 1, 0, -1 = the model's own. */
+int lqw_embed(lqw *h, const char *texts, const uint32_t *sizes, size_t n, const char *pooling, int normalize) {
+  return read_texts(h, texts, sizes, n, lq_model_width(h->model), read_vectors, pooling, normalize);
+}
+
+static lq_status read_labels(lqw *h, const lq_input *in, size_t n, const char *how, int normalize, float *out) {
+  lq_status s = lq_classify(h->session, in, n, out, &h->error);
+  (void)how, (void)normalize;
+  for (size_t i = 0; s == LQ_OK && i < n; i++) lq_label_probabilities(h->model, out + i * lq_model_labels(h->model));
+  return s;
+}
+
+/* Probabilities of the model's labels for n texts, floats at lqw_out. */
+int lqw_classify(lqw *h, const char *texts, const uint32_t *sizes, size_t n) {
+  return read_texts(h, texts, sizes, n, lq_model_labels(h->model), read_labels, "", 0);
 }
 
 /* The template's text for messages, as the model is shown them. */

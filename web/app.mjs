@@ -173,7 +173,7 @@ async function showBadge() {
 }
 
 async function shellKept() {
-  const registration = await navigator.serviceWorker?.getRegistration();
+  const registration = await navigator.serviceWorker?.getRegistration().catch(() => null); /* storage may be blocked */
   return Boolean(registration?.active);
 }
 

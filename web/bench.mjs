@@ -2,7 +2,7 @@
 /* What benchmark harnesses call, on the real engine, in a page or in any module that imports it:
  *   runBench({model, prompt, nPredict, threads, nCtx, ignoreEos}) -> {loadMs, promptTps, genTps, ttftMs, nPrompt, nGen, text, ids}
  *   runBench({model, sentences, maxTokens, threads})              -> {loadMs, seconds, outputTokens, texts}
- *   runEmbed({model, sentences, ...})                             -> fails with a LoquatError: this version runs no encoder alone
+ *   runEmbed({model, sentences, batch, dtype, seconds, want})     -> {loadMs, sps, vectors}
  * One engine is kept loaded and used again while model, threads, nCtx and build stay the same; loadMs is that of the load that made it.
  * May import: engine.mjs. */
 
@@ -15,6 +15,7 @@ import { LoquatError, Model } from './engine.mjs';
  * @property {number} [nCtx]
  * @property {'relaxed-mt' | 'simd-mt' | 'relaxed' | 'simd'} [build] default: the engine's choice
  * @property {AbortSignal} [signal]
+ * @property {string} [dtype] which of a model's files: fp32, q8...; default: the one there is
  *
  * @typedef {Request & {prompt: string, nPredict: number, ignoreEos?: boolean}} GenerateRequest
  * @typedef {Request & {sentences: string[], maxTokens?: number, from?: string, to?: string}} TranslateRequest
@@ -24,11 +25,11 @@ import { LoquatError, Model } from './engine.mjs';
 let kept = null;
 
 /** The engine for a request, loaded unless the last one fits. @param {Request} request */
-async function ensure({ model, threads, nCtx, build, signal }) {
-  const key = JSON.stringify([typeof model === 'string' ? model : [/** @type {any} */ (model).name, model.size], threads, nCtx, build]);
+async function ensure({ model, threads, nCtx, build, signal, dtype }) {
+  const key = JSON.stringify([typeof model === 'string' ? model : [/** @type {any} */ (model).name, model.size], threads, nCtx, build, dtype]);
   if (kept?.key === key) return kept;
   release();
-  const source = typeof model === 'string' ? await addressOf(model) : model;
+  const source = typeof model === 'string' ? await addressOf(model, dtype) : model;
   const t0 = performance.now();
   const loaded = await Model.load(source, { threads, nCtx, build, signal });
   kept = { key, model: loaded, loadMs: performance.now() - t0 };
@@ -46,9 +47,9 @@ export const info = () => kept?.model.info ?? null;
 
 /**
  * A path or address is taken as it is. A bare name is looked for where the harnesses keep models: a GGUF file first.
- * @param {string} model
+ * @param {string} model @param {string} [dtype] looked for first, by the engine's own name of it
  */
-async function addressOf(model) {
+async function addressOf(model, dtype) {
   if (/\.gguf($|[?#])/.test(model)) return model;
   const name = model.includes('/') ? model : `/models/${model}`;
   const there = (/** @type {string} */ url) =>
@@ -56,7 +57,8 @@ async function addressOf(model) {
       (r) => r.ok,
       () => false,
     );
-  for (const url of [`${name}.gguf`, `${name}/model.gguf`]) if (await there(url)) return url;
+  const type = dtype && ({ fp32: 'f32', fp16: 'f16', q8: 'q8_0' }[dtype] ?? dtype);
+  for (const url of [...(type ? [`${name}-${type}.gguf`] : []), `${name}.gguf`, `${name}/model.gguf`]) if (await there(url)) return url;
   const marian = await there(`${name}/model.bin`);
   throw new LoquatError(
     'LQ_E_UNSUPPORTED',
@@ -141,16 +143,23 @@ async function translate(request) {
 }
 
 /**
- * Sentence embeddings. Loading fails with LQ_E_ARCH for an encoder of any kind; a model that does load is made for something else.
- * @param {Request & {sentences: string[]}} request
- * @returns {Promise<never>}
+ * Sentence embeddings, mean pooled and normalised, batch by batch for so many seconds; vectors of the first `want` sentences.
+ * @param {Request & {sentences: string[], batch?: number, dtype?: string, seconds?: number, want?: number}} request
  */
-export async function runEmbed(request) {
-  const { model } = await ensure({ model: request.model, threads: request.threads });
-  throw new LoquatError(
-    'LQ_E_TASK',
-    `the architecture ${model.info.architecture} gives no sentence embeddings in this version; the model is made for ${model.info.tasks.join(', ')}`,
-  );
+export async function runEmbed({ sentences, batch = 1, dtype, seconds = 3, want = 0, ...request }) {
+  const { model, loadMs } = await ensure({ ...request, dtype });
+  if (!model.info.tasks.includes('embed'))
+    throw new LoquatError(
+      'LQ_E_TASK',
+      `the architecture ${model.info.architecture} gives no sentence embeddings; the model is made for ${model.info.tasks.join(', ')}`,
+    );
+  const run = (/** @type {string[]} */ texts) => model.embed(texts, { pooling: 'mean', normalize: true });
+  await run(sentences.slice(0, batch));
+  let n = 0;
+  const t0 = performance.now();
+  for (let i = 0; performance.now() - t0 < seconds * 1e3; i = (i + batch) % sentences.length) n += (await run(sentences.slice(i, i + batch))).length;
+  const sps = (n / (performance.now() - t0)) * 1e3;
+  return { loadMs, sps, vectors: want ? (await run(sentences.slice(0, want))).map((v) => [...v]) : undefined };
 }
 
 if (typeof window !== 'undefined')

@@ -3,7 +3,7 @@
 
 import { loadStrip } from './loadstrip.mjs';
 import { listModels } from './models.mjs';
-import { DEFAULTS, optionsOf, settingsForm } from './settings.mjs';
+import { DEFAULTS, optionsOf, settingsForm, SYSTEM } from './settings.mjs';
 import { autoGrow, byId, copyButton, count, el, GrowingText, hasKeyboard, isAbort, Meter, notice, remembered, sentence } from './ui.mjs';
 
 /** @typedef {{role: 'user' | 'assistant', content: string, note?: string}} Message */
@@ -25,7 +25,8 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   const problem = byId('chat-problem');
   const empty = byId('chat-empty');
   const system = byId('system');
-  const memory = remembered('chat', { messages: /** @type {Message[]} */ ([]), draft: '', system: '', settings: { ...DEFAULTS } });
+  const initial = { messages: /** @type {Message[]} */ ([]), draft: '', system: SYSTEM, settings: { ...DEFAULTS } };
+  const memory = remembered('chat', initial, () => running?.abort()); /* what there is of an answer is kept */
   const state = memory.value;
   /** @type {AbortController | null} */
   let running = null;
@@ -52,6 +53,14 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   function render() {
     log.replaceChildren(...state.messages.map((m) => close(bubble(m).item, m)));
     showEmpty();
+    showUnanswered();
+  }
+
+  /** A message that was stopped, or left by a reload, before its answer began can still be answered. */
+  function showUnanswered() {
+    log.querySelector('.unanswered')?.remove();
+    if (running || waiting || state.messages.at(-1)?.role !== 'user') return;
+    log.append(el('li', { class: 'unanswered' }, el('button', { type: 'button', class: 'quiet small', text: 'Answer this', onclick: answer })));
   }
 
   function showEmpty() {
@@ -87,6 +96,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     state.messages.push(message);
     draft.value = '';
     draft.dispatchEvent(new Event('input'));
+    log.querySelector('.unanswered')?.remove();
     log.append(bubble(message).item);
     showEmpty();
     toEnd();
@@ -95,6 +105,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
 
   function answer() {
     notice(problem, null);
+    log.querySelector('.unanswered')?.remove();
     startedAt = performance.now();
     waiting = !slot.model;
     if (!waiting) return void run();
@@ -157,6 +168,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
       memory.save();
       showEmpty();
       if (failure) showFailure(failure);
+      else showUnanswered();
       if (follow) toEnd();
     };
     abort.signal.addEventListener('abort', () => over(null));
@@ -218,7 +230,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     state.messages = [];
     memory.save();
     render();
-    notice(problem, { kind: 'info', text: `${count(before.length)} messages removed.`, actions: [{
+    notice(problem, { kind: 'info', text: `${before.length === 1 ? '1 message' : `${count(before.length)} messages`} removed.`, actions: [{
       label: 'Undo', run: () => { state.messages = before; memory.save(); render(); },
     }] });
     draft.focus();
@@ -258,6 +270,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
   draft.value = state.draft;
   system.value = state.system;
   settingsForm(byId('settings'), byId('settings-reset'), state.settings, () => memory.save());
+  byId('settings-reset').addEventListener('click', () => { system.value = SYSTEM; keep(); });
   autoGrow(draft);
   loadStrip(byId('chat-load'), slot, { onOther, onChoose });
   let shown = '';
@@ -265,6 +278,7 @@ export function chatTab({ slot, onOther, onChoose, onSource, onSpeed }) {
     if (slot.state !== shown) {
       shown = slot.state;
       showModels();
+      showUnanswered();
     }
     if (!waiting || slot.state === 'busy') return;
     waiting = false;

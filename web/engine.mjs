@@ -45,7 +45,8 @@
  * @typedef {object} Info
  * @property {string} name
  * @property {string} architecture
- * @property {string[]} tasks generate, chat, translate, encode
+ * @property {string[]} tasks generate, chat, translate, encode, embed, fill-mask, classify, ner, qa
+ * @property {string[]} [labels] what classify() tells apart
  * @property {string[]} languages
  * @property {{weights: number, session: {context: number, bytes: number}}} memory bytes
  * @property {string} kernels the table in use
@@ -72,10 +73,54 @@ export class LoquatError extends Error {
   }
 }
 
+/** @param {Float32Array} all @param {number} n @returns {Float32Array[]} */
+const rows = (all, n) => Array.from({ length: n }, (_, i) => all.slice((i * all.length) / n, ((i + 1) * all.length) / n));
+
 const AHEAD = 256;
 const node = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined' && !('WorkerGlobalScope' in globalThis);
 const disposedError = () => new LoquatError('LQ_E_STATE', 'the model was disposed of');
+const wrong = (/** @type {string} */ message) => new LoquatError('LQ_E_ARG', message);
 const reasonOf = (/** @type {AbortSignal | undefined} */ signal) => signal?.reason ?? new DOMException('The request was stopped.', 'AbortError');
+
+/** An options argument, whose signal and onProgress are what they should be. @param {any} options @returns {any} */
+function given(options) {
+  const o = options ?? {};
+  if (typeof o !== 'object') throw wrong(`options are given as an object, not as ${typeof o}`);
+  if (o.signal !== undefined && typeof o.signal?.addEventListener !== 'function') throw wrong('signal must be an AbortSignal');
+  if (o.onProgress !== undefined && typeof o.onProgress !== 'function') throw wrong('onProgress must be a function');
+  return o;
+}
+
+/** @param {any} text @param {string} what */
+function textArg(text, what) {
+  if (typeof text !== 'string') throw wrong(`${what} must be a string, not ${text === null ? 'null' : typeof text}`);
+  return text;
+}
+
+/** Token ids, none of them rounded or wrapped on the way to the engine. @param {any} ids @returns {number[]} */
+function idsArg(ids) {
+  if (typeof ids !== 'object' || typeof ids?.[Symbol.iterator] !== 'function') throw wrong('token ids are given as an array of numbers');
+  const list = [...ids];
+  const at = list.findIndex((id) => !Number.isInteger(id) || Math.abs(id) > 0x7fffffff);
+  if (at >= 0) throw wrong(`token ids are whole numbers; number ${at + 1} of them is ${String(list[at])}`);
+  return list;
+}
+
+/** @param {any} messages */
+function messagesArg(messages) {
+  if (!Array.isArray(messages)) throw wrong('what to go on from is a string, an array of messages {role, content} or token ids');
+  return asJson(messages, 'LQ_E_ARG', 'the messages');
+}
+
+/** What JSON would drop in silence is kept, so that the engine refuses it by name. @param {any} value @param {string} code @param {string} what */
+function asJson(value, code, what) {
+  try {
+    return JSON.stringify(value, (_key, v) =>
+      (['function', 'bigint', 'symbol'].includes(typeof v) || (typeof v === 'number' && !Number.isFinite(v)) ? String(v) : v));
+  } catch (e) {
+    throw new LoquatError(code, `${what} cannot be written as JSON (${/** @type {Error} */ (e).message.split('\n')[0]})`);
+  }
+}
 
 /** @param {(m: any) => void} onMessage @param {(why: string) => void} onFailure */
 async function startWorker(onMessage, onFailure) {
@@ -88,7 +133,11 @@ async function startWorker(onMessage, onFailure) {
     return worker;
   }
   if (typeof Worker !== 'function') throw new LoquatError('LQ_E_BROWSER', 'there are no web workers here, which the engine computes in');
-  const worker = new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module', name: 'loquat' });
+  /* A browser starts workers of the page's own site only. The engine of another one (a CDN) is imported by a worker of this site. */
+  const foreign = /^https?:/.test(url.href) && url.origin !== globalThis.origin;
+  const from = foreign && URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' }));
+  const worker = from ? new Worker(from, { type: 'module', name: 'loquat' })
+    : new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module', name: 'loquat' }); // written out, so that a bundler sees it
   worker.onmessage = (e) => onMessage(e.data);
   worker.onerror = (e) => onFailure(e.message || `${url.pathname} could not be loaded`);
   worker.onmessageerror = () => onFailure('a message could not be read');
@@ -108,8 +157,8 @@ async function sourceOf(source) {
   }
   if (source instanceof URL) return source.href;
   if (typeof source !== 'string' || !source) throw new LoquatError('LQ_E_ARG', 'a model is loaded from an address, a File, a Blob or an ArrayBuffer');
-  if (node) return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source).href : (await import('node:url')).pathToFileURL(source).href;
   try {
+    if (node) return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source).href : (await import('node:url')).pathToFileURL(source).href;
     return new URL(source, globalThis.document?.baseURI ?? location.href).href;
   } catch {
     throw new LoquatError('LQ_E_ARG', `"${source}" is no address`);
@@ -127,10 +176,6 @@ function sessionOf({ nCtx = 0, nSrc = 0, nSeq = 0, nBatch = 0, ...rest }) {
     if (!Number.isInteger(n) || n < 0 || n > 2 ** 31) throw new LoquatError('LQ_E_OPTION', `${name} is ${n}; it must be a whole number`);
   return session;
 }
-
-/** Options as JSON; what JSON would drop in silence is kept, so that the engine refuses it by name. @param {any} options */
-const optionsText = (options) => JSON.stringify(options, (_key, v) =>
-  (typeof v === 'function' || typeof v === 'bigint' || (typeof v === 'number' && !Number.isFinite(v)) ? String(v) : v));
 
 export class Model {
   /** @type {Map<number, {resolve: (v: any) => void, reject: (e: any) => void, onPiece?: (p: Piece) => void}>} */
@@ -150,7 +195,7 @@ export class Model {
    * @returns {Promise<Model>}
    */
   static async load(source, options = {}) {
-    const { signal, onProgress, threads = 0, build = '', kernels = '', ...rest } = options;
+    const { signal, onProgress, threads = 0, build = '', kernels = '', ...rest } = given(options);
     const session = sessionOf(rest);
     const from = await sourceOf(source);
     const m = new Model();
@@ -166,7 +211,7 @@ export class Model {
    * @returns {Promise<{weights: number, session: number, total: number}>}
    */
   static async estimate(source, options = {}) {
-    const { signal, ...rest } = options;
+    const { signal, ...rest } = given(options);
     const session = sessionOf(rest);
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source)
       : ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : null;
@@ -204,15 +249,15 @@ export class Model {
    *   of a special token in the text is that token
    * @returns {Promise<number[]>}
    */
-  tokenize(text, { addSpecial = true, parseSpecial = true } = {}) {
-    return this.#call({ op: 'tokenize', text: String(text), special: addSpecial, parse: parseSpecial });
+  async tokenize(text, { addSpecial = true, parseSpecial = true } = {}) {
+    return this.#call({ op: 'tokenize', text: textArg(text, 'the text to tokenise'), special: addSpecial, parse: parseSpecial });
   }
 
   /** @param {Iterable<number>} ids @param {{keepSpecial?: boolean}} [options] @returns {Promise<string>} */
-  detokenize(ids, { keepSpecial = false } = {}) { return this.#call({ op: 'detokenize', ids: [...ids], special: keepSpecial }); }
+  async detokenize(ids, { keepSpecial = false } = {}) { return this.#call({ op: 'detokenize', ids: idsArg(ids), special: keepSpecial }); }
 
   /** The text that the model's chat template makes of messages. @param {Message[]} messages @returns {Promise<string>} */
-  chatText(messages) { return this.#call({ op: 'chatText', text: JSON.stringify(messages) }); }
+  async chatText(messages) { return this.#call({ op: 'chatText', text: messagesArg(messages) }); }
 
   /**
    * What generate() and translate() take.
@@ -236,7 +281,31 @@ export class Model {
    * Every score after the last id. decoderIds: for encoder-decoders; absent, just the start id.
    * @param {Iterable<number>} ids @param {{decoderIds?: Iterable<number>}} [options] @returns {Promise<Float32Array>}
    */
-  logits(ids, { decoderIds = [] } = {}) { return this.#call({ op: 'logits', ids: [...ids], decoderIds: [...decoderIds] }); }
+  async logits(ids, { decoderIds = [] } = {}) { return this.#call({ op: 'logits', ids: idsArg(ids), decoderIds: idsArg(decoderIds) }); }
+
+  /**
+   * Texts as vectors, all in one call so that the engine runs many at once; info.tasks has 'embed' where the model can. Absent options are
+   * the model's own.
+   * @param {string | string[]} texts @param {{pooling?: 'mean' | 'cls' | 'last', normalize?: boolean}} [options] normalize: length 1
+   * @returns {Promise<Float32Array[]>} one for each text
+   */
+  async embed(texts, { pooling, normalize, ...rest } = {}) {
+    const unknown = Object.keys(rest)[0];
+    if (unknown) throw new LoquatError('LQ_E_OPTION', `embed takes no option "${unknown}"; it takes pooling and normalize`);
+    const list = [texts].flat().map((t) => textArg(t, 'each text'));
+    return rows(await this.#call({ op: 'embed', texts: list, pooling: String(pooling ?? ''), normalize: normalize ?? null }), list.length);
+  }
+
+  /**
+   * How well each of info.labels fits each text, best first; info.tasks has 'classify' where the model can.
+   * @param {string | string[]} texts @returns {Promise<{label: string, score: number}[][]>} one list for each text
+   */
+  async classify(texts) {
+    const list = [texts].flat().map((t) => textArg(t, 'each text'));
+    const scores = rows(await this.#call({ op: 'classify', texts: list }), list.length);
+    const named = (/** @type {Float32Array} */ row) => [...row].map((score, i) => ({ label: this.info.labels?.[i] || `LABEL_${i}`, score }));
+    return scores.map((row) => named(row).sort((a, b) => b.score - a.score));
+  }
 
   /**
    * Goes on from a text (special tokens in it are parsed), from messages through the model's chat template, or from token ids. Options carry the
@@ -246,11 +315,12 @@ export class Model {
    * @param {{signal?: AbortSignal} & Record<string, any>} [options]
    * @returns {PieceStream}
    */
-  generate(input, { signal, ...options } = {}) {
-    if (typeof input === 'string') return this.#stream({ mode: 'text', input, options }, signal);
-    const list = [...input];
-    if (list.length && typeof list[0] === 'number') return this.#stream({ mode: 'ids', input: /** @type {number[]} */ (list), options }, signal);
-    return this.#stream({ mode: 'chat', input: JSON.stringify(list), options }, signal);
+  generate(input, options = {}) {
+    return this.#stream(options, () => {
+      if (typeof input === 'string') return { mode: 'text', input };
+      const ids = ArrayBuffer.isView(input) || (Array.isArray(input) && typeof input[0] === 'number');
+      return ids ? { mode: 'ids', input: idsArg(input) } : { mode: 'chat', input: messagesArg(input) };
+    });
   }
 
   /**
@@ -259,39 +329,60 @@ export class Model {
    * @param {{from?: string, to: string, signal?: AbortSignal} & Record<string, any>} options
    * @returns {PieceStream}
    */
-  translate(text, { from = '', to, signal, ...options }) {
-    return this.#stream({ mode: 'translate', input: String(text), from, to: String(to ?? ''), options }, signal);
+  translate(text, options) {
+    return this.#stream(options, ({ from = '', to = '', ...others }) =>
+      ({ mode: 'translate', input: textArg(text, 'the text to translate'), from: textArg(from, 'from'), to: textArg(to, 'to'), others }));
   }
 
   /** Frees everything; whatever is running ends with LQ_E_STATE. */
   dispose() { this.#close(disposedError()); }
 
   /**
-   * @param {{mode: string, input: string | number[], from?: string, to?: string, options: Record<string, any>}} r
-   * @param {AbortSignal} [signal]
+   * @param {any} options
+   * @param {(options: any) => {mode: string, input: string | number[], from?: string, to?: string, others?: any}} requestOf throws what is wrong
    * @returns {PieceStream}
    */
-  #stream({ mode, input, from = '', to = '', options }, signal) {
-    const request = { mode, input, from, to, options: optionsText(options) };
+  #stream(options, requestOf) {
     let id = 0;
     let owed = AHEAD; // pieces the worker may still send
-    const cancel = () => this.#send({ op: 'cancel', target: id });
+    let ended = false; // the worker has sent all; the reader may not have read all
+    let forget = () => {}; // the signal
+    const cancel = () => {
+      forget();
+      this.#send({ op: 'cancel', target: id });
+    };
+    const close = (/** @type {ReadableStreamDefaultController<Piece>} */ controller) => {
+      forget();
+      controller.close();
+    };
+    /** Makes the call, or throws what is wrong with it. @param {ReadableStreamDefaultController<Piece>} controller */
+    const begin = (controller) => {
+      const { signal, ...rest } = given(options);
+      const { mode, input, from = '', to = '', others = rest } = requestOf(rest);
+      if (signal?.aborted) throw reasonOf(signal);
+      const request = { mode, input, from, to, options: asJson(others, 'LQ_E_OPTION', 'the options') };
+      const settled = this.#call({ op: 'stream', request, credit: AHEAD }, [], (p) => {
+        owed--;
+        try { controller.enqueue(p); } catch { /* cancelled or failed: the worker is being told */ }
+      });
+      id = this.#lastId;
+      const abort = () => {
+        cancel();
+        controller.error(reasonOf(signal));
+      };
+      forget = () => signal?.removeEventListener('abort', abort);
+      signal?.addEventListener('abort', abort);
+      settled.then(() => {
+        ended = true;
+        if (controller.desiredSize === AHEAD) close(controller);
+      }).catch((e) => { forget(); controller.error(e); });
+    };
     const stream = new ReadableStream({
       start: (controller) => {
-        if (signal?.aborted) return controller.error(reasonOf(signal));
-        const abort = () => {
-          cancel();
-          controller.error(reasonOf(signal));
-        };
-        const settled = this.#call({ op: 'stream', request, credit: AHEAD }, [], (p) => {
-          owed--;
-          try { controller.enqueue(p); } catch { /* cancelled or failed: the worker is being told */ }
-        });
-        id = this.#lastId;
-        signal?.addEventListener('abort', abort, { once: true });
-        settled.then(() => controller.close(), (e) => controller.error(e)).catch(() => {}).finally(() => signal?.removeEventListener('abort', abort));
+        try { begin(controller); } catch (e) { controller.error(e); }
       },
       pull: (controller) => {
+        if (ended && controller.desiredSize === AHEAD) return close(controller);
         const free = (controller.desiredSize ?? 0) - owed;
         if (free < AHEAD / 4) return;
         owed += free;

@@ -20,6 +20,13 @@ function needs(source) {
   return bytes ? `needs ${exact ? '' : 'over '}${megabytes(bytes)} of memory` : '';
 }
 
+/** What a person can do about a file that cannot be read. @param {any} error @param {boolean} fetched */
+function advice({ code, message }, fetched) {
+  if (code !== 'LQ_E_FORMAT') return '';
+  const cut = /truncated|damaged/.test(message);
+  return cut ? ` The file is not whole; ${fetched ? 'fetch' : 'download'} it again.` : ' Choose another file, or a model from the list.';
+}
+
 const DOES = { translate: 'translation', chat: 'chat' };
 const TAB = { translate: 'Translate', chat: 'Chat' };
 
@@ -56,9 +63,11 @@ export function loadStrip(box, slot, { onOther, onChoose }) {
   function failed() {
     const { wanted, error } = slot;
     const code = /** @type {any} */ (error)?.code;
-    const retry = wanted && !wanted.url.startsWith('file:') ? [{ label: 'Retry', run: () => slot.load(wanted) }] : [];
+    const fetched = Boolean(wanted && !wanted.url.startsWith('file:'));
+    const retry = wanted && fetched ? [{ label: 'Retry', run: () => slot.load(wanted) }] : [];
     const unkept = code === 'QUOTA' && wanted ? [{ label: 'Use without keeping it', run: () => slot.load(wanted, { keep: false }) }] : [];
-    notice(box, { text: `${wanted?.name}: ${sentence(error)}`, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
+    const text = `${wanted?.name}: ${sentence(error)}${advice(/** @type {any} */ (error ?? {}), fetched)}`;
+    notice(box, { text, actions: [...retry, ...unkept, { label: 'Choose another model', run: onChoose }] });
   }
 
   /** @param {import('./store.mjs').Source} source */

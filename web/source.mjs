@@ -4,7 +4,8 @@
 
 import { EngineError, inNode } from './wasm.mjs';
 
-/** @typedef {{name: string, size: number, chunks: AsyncGenerator<Uint8Array>}} Opened size 0: not known before the end */
+/** @typedef {{name: string, size: number, local?: boolean, chunks: AsyncGenerator<Uint8Array>}} Opened size 0: not known before the end;
+ * local: not from a server */
 
 const STEP = 1 << 24; // bytes given at once where all are there already: often enough to show progress
 
@@ -13,7 +14,8 @@ export async function open(source) {
   if (source instanceof ArrayBuffer) return { name: 'the model', size: source.byteLength, chunks: slices(source) };
   if (source instanceof Blob) {
     const name = 'name' in source ? `the file ${source.name}` : 'the model';
-    return { name, size: source.size, chunks: read(source.stream(), (e) => new EngineError('LQ_E_IO', `${name} cannot be read: ${e.message}`)) };
+    const failed = (/** @type {any} */ e) => new EngineError('LQ_E_IO', `${name} cannot be read: ${e.message}`);
+    return { name, size: source.size, local: true, chunks: read(source.stream(), failed) };
   }
   if (inNode && source.startsWith('file:')) return openFile(new URL(source));
   return openAddress(source);
@@ -36,7 +38,7 @@ async function openFile(url) {
     await file.close();
     throw new EngineError('LQ_E_IO', `${name} is not a regular file`);
   }
-  return { name, size: found.size, chunks: readFile(file, failed) };
+  return { name, size: found.size, local: true, chunks: readFile(file, failed) };
 }
 
 /** @param {import('node:fs/promises').FileHandle} file @param {(e: any) => EngineError} failed */

@@ -99,7 +99,7 @@ export async function obtain(source, options = {}) {
   });
   if (done.blob) return { file: done.blob, stored: false };
   const again = await find(source);
-  if (!again.file) throw new DownloadError('STORE', 'The browser did not keep the downloaded model; try again.');
+  if (!again.file) return obtain(source, { ...options, keep: false }); /* a browser that does not keep what it took */
   return { file: again.file, stored: true };
 }
 

@@ -25,12 +25,13 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   const problem = byId('translate-problem');
   const hint = byId('source-hint');
   const copy = byId('copy');
-  const memory = remembered('translate', { text: '', from: 'fr', to: 'en', output: '' });
+  const memory = remembered('translate', { text: '', from: 'fr', to: 'en', output: '', fits: false }, () => running?.abort());
   /** @type {AbortController | null} */
   let running = null;
   let pending = false;
   let startedAt = 0;
   let output = '';
+  let fits = false; /* whether the output is the whole translation of the text as it stands */
 
   /** @param {string} text @param {string} language */
   function showOutput(text, language) {
@@ -42,7 +43,7 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   }
 
   function keep() {
-    Object.assign(memory.value, { text: source.value, from: from.value, to: to.value, output: running ? '' : output });
+    Object.assign(memory.value, { text: source.value, from: from.value, to: to.value, output, fits });
     memory.save();
   }
 
@@ -81,15 +82,18 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     keep();
   }
 
+  /** The texts trade places too where each is the other's translation; else what was typed stays, so that no later translation takes its place. */
   function swap() {
     running?.abort();
+    const both = fits;
     const [text, translated] = [source.value, output];
     [from.value, to.value] = [to.value, from.value];
-    if (translated) {
+    if (both) {
       source.value = translated;
       source.dispatchEvent(new Event('input'));
-      showOutput(text, to.value);
     }
+    showOutput(both ? text : '', to.value);
+    fits = both;
     status.textContent = '';
     languagesChanged();
     showHint();
@@ -140,6 +144,8 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     const meter = new Meter();
     showOutput('', dst);
     setLanguage(target, dst);
+    fits = false;
+    keep();
     const growing = new GrowingText(target);
     status.textContent = 'Translating';
     let before = -1;
@@ -149,10 +155,11 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
       running = null;
       growing.finish();
       output = growing.text;
+      fits = Boolean(output && !word && !error && source.value === text);
       if (!output) showOutput('', dst);
       copy.hidden = !output;
       showRunning(false);
-      finished(word, meter);
+      finished(word || (source.value === text ? '' : 'The text has changed since'), meter);
       if (error) failed(error, text, src, dst);
       keep();
     };
@@ -188,7 +195,8 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   /** @param {string} word @param {Meter} meter */
   function finished(word, meter) {
     status.setAttribute('aria-live', 'polite');
-    status.textContent = word || `Done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+    const seconds = (performance.now() - startedAt) / 1000;
+    status.textContent = word || (seconds < 0.1 ? 'Done' : `Done in ${seconds.toFixed(1)} s`);
     onSpeed(meter.rate);
   }
 
@@ -218,6 +226,7 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
   from.addEventListener('change', () => keepApart(from, to, memory.value.from));
   to.addEventListener('change', () => keepApart(to, from, memory.value.to));
   source.addEventListener('input', () => {
+    fits = false;
     showHint();
     keep();
     if (running) return;
@@ -225,17 +234,25 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     notice(problem, null);
   });
   byId('source-clear').addEventListener('click', () => {
-    source.value = '';
-    source.dispatchEvent(new Event('input'));
-    showOutput('', to.value);
-    keep();
-    source.focus();
+    running?.abort();
+    const [text, translated, language, both] = [source.value, output, target.lang, fits];
+    const put = (/** @type {string} */ typed, /** @type {string} */ shown) => {
+      source.value = typed;
+      source.dispatchEvent(new Event('input'));
+      showOutput(shown, language);
+      fits = Boolean(shown) && both;
+      keep();
+      source.focus();
+    };
+    put('', '');
+    notice(problem, { kind: 'info', text: 'Text cleared.', actions: [{ label: 'Undo', run: () => put(text, translated) }] });
   });
   copyButton(copy, () => output);
 
   source.value = memory.value.text;
   fillPickers([]);
   showOutput(memory.value.output, to.value);
+  fits = memory.value.fits;
   autoGrow(source);
   showHint();
   loadStrip(byId('translate-load'), slot, { onOther, onChoose });
@@ -245,7 +262,8 @@ export function translateTab({ slot, onOther, onChoose, onSpeed }) {
     if (!pending) return;
     if (!slot.model) return waitOver();
     pending = false;
-    run(source.value, from.value, to.value);
+    showRunning(false);
+    start(); /* the text may have changed meanwhile */
   });
 
   return {

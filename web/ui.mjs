@@ -118,25 +118,42 @@ export class GrowingText {
 }
 
 /**
- * What a person typed or chose, kept across reloads. Storage that is refused (private mode, full) costs only the keeping.
+ * What a person typed or chose, kept across reloads: each tab gets its own back, a new one what was last kept in any. Storage that is
+ * refused (private mode, full) costs only the keeping.
  * @template {object} T
  * @param {string} name
- * @param {T} initial
+ * @param {T} initial what is kept has the same types, or is left out
+ * @param {() => void} [leaving] called when the page goes away, before the last of it is kept
  * @returns {{value: T, save: () => void}}
  */
-export function remembered(name, initial) {
+export function remembered(name, initial, leaving) {
   const key = `loquat.${name}`;
-  let value = initial;
+  const value = { ...initial };
+  const kind = (/** @type {any} */ v) => (Array.isArray(v) ? 'array' : typeof v);
   try {
-    value = { ...initial, ...JSON.parse(localStorage.getItem(key) ?? '{}') };
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? localStorage.getItem(key) ?? '{}');
+    for (const [k, v] of Object.entries(initial)) {
+      if (kind(kept[k]) === kind(v) && (kept[k] !== null || v === null)) Object.assign(value, { [k]: kept[k] });
+    }
   } catch { /* unreadable: start afresh */ }
-  let timer = 0;
+  let unsaved = false;
   const write = () => {
-    timer = 0;
-    try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* kept in this tab only */ }
+    if (!unsaved) return;
+    unsaved = false;
+    const text = JSON.stringify(value);
+    for (const storage of ['sessionStorage', 'localStorage']) {
+      try { /** @type {any} */ (globalThis)[storage].setItem(key, text); } catch { /* kept in this tab only */ }
+    }
   };
-  addEventListener('pagehide', () => timer && write());
-  return { value, save: () => { timer ||= window.setTimeout(write, 200); } };
+  addEventListener('pagehide', () => {
+    leaving?.();
+    write();
+  });
+  const save = () => {
+    if (!unsaved) setTimeout(write, 200);
+    unsaved = true;
+  };
+  return { value, save };
 }
 
 /**

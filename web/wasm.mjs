@@ -66,7 +66,7 @@ export function choose(threads, wanted) {
       : wanted.endsWith('-mt') && !isolated() ? `the build "${wanted}" needs threads, and this page is not cross-origin isolated` : '';
   if (lacking) throw new EngineError('LQ_E_BROWSER', lacking);
   if (!Number.isInteger(threads) || threads < 0 || threads > 64)
-    throw new EngineError('LQ_E_OPTION', `threads is ${threads}; it must be 0 (choose) to 64`);
+    throw new EngineError('LQ_E_OPTION', `threads is ${JSON.stringify(threads)}; it must be a whole number from 0 (choose) to 64`);
   if (wanted && !Object.hasOwn(FILES, wanted))
     throw new EngineError('LQ_E_OPTION', `there is no build "${wanted}"; there are ${Object.keys(FILES).join(', ')}`);
   const n = threads || (isolated() ? sensibleThreads() : 1);
@@ -219,7 +219,7 @@ export class Wasm {
       }
       return this.check(fn(...at));
     } finally {
-      for (let i = 0; i < at.length; i += 2) this.#lib._lqw_free(at[i]);
+      for (let i = 0; i < at.length; i += 2) this.call('lqw_free', at[i]); // after a trap this may trap too
     }
   }
 }

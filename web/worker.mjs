@@ -99,6 +99,10 @@ function memoryCheck(from, session) {
   };
 }
 
+/** More bytes or fewer than were announced. @param {import('./source.mjs').Opened} from @param {string} what */
+const unsteady = ({ name, local }, what) =>
+  (local ? new EngineError('LQ_E_IO', `${name} ${what}`) : new EngineError('LQ_E_NETWORK', `the download of ${name} ${what}`));
+
 /** Into its final place, each byte copied once. @param {import('./source.mjs').Opened} from @param {SessionParams} session */
 async function receiveKnown(from, session) {
   const progress = progressOf(from);
@@ -108,13 +112,13 @@ async function receiveKnown(from, session) {
   for await (const chunk of judged(from.chunks)) {
     at ||= room(from.size, from.name);
     if (loaded + chunk.length > from.size)
-      throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} is longer than the server said (${from.size} bytes)`);
+      throw unsteady(from, `is longer than it was said to be (${from.size} bytes)`);
     wasm.bytes.set(chunk, at + loaded);
     loaded += chunk.length;
     progress(loaded);
     fits(at, loaded);
   }
-  if (loaded < from.size) throw new EngineError('LQ_E_NETWORK', `the download of ${from.name} ended after ${loaded} of ${from.size} bytes`);
+  if (loaded < from.size) throw unsteady(from, `ended after ${loaded} of ${from.size} bytes`);
   return { at, size: loaded };
 }
 
@@ -126,7 +130,8 @@ async function receiveUnknown(from) {
   for await (const chunk of judged(from.chunks)) {
     size += chunk.length;
     if (size > UNKNOWN_LIMIT)
-      throw new EngineError('LQ_E_NOMEM', `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
+      throw new EngineError('LQ_E_NOMEM',
+        `the server does not say how long ${from.name} is; it is longer than ${megabytes(UNKNOWN_LIMIT)}, the limit for that`);
     parts.push(chunk.slice());
     progress(size);
   }
@@ -200,6 +205,19 @@ const breathe = node ? () => new Promise((done) => { setImmediate(done); }) : ((
 /** @param {number[]} ids */
 const idBytes = (ids) => new Uint8Array(Int32Array.from(ids).buffer);
 
+/** Texts one after another, and the length of each. @param {string[]} texts */
+function joined(texts) {
+  const utf8 = new TextEncoder();
+  const parts = texts.map((t) => utf8.encode(t));
+  const bytes = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    bytes.set(p, at);
+    at += p.length;
+  }
+  return { bytes, sizes: new Uint8Array(Uint32Array.from(parts, (p) => p.length).buffer) };
+}
+
 /** @param {any} r */
 function begin(r) {
   const input = r.mode === 'ids' ? idBytes(r.input) : r.input;
@@ -265,6 +283,17 @@ const jobs = {
   logits(m) {
     wasm.withTexts([idBytes(m.ids), idBytes(m.decoderIds)], (p, _n, d) =>
       wasm.call('lqw_logits', wasm.handle, p, m.ids.length, m.decoderIds.length ? d : 0, m.decoderIds.length));
+    return new Float32Array(wasm.outBytes().buffer);
+  },
+  embed(m) {
+    const { bytes, sizes } = joined(m.texts);
+    wasm.withTexts([bytes, sizes, m.pooling], (p, _n, s, _s, how) =>
+      wasm.call('lqw_embed', wasm.handle, p, s, m.texts.length, how, m.normalize === null ? -1 : Number(m.normalize)));
+    return new Float32Array(wasm.outBytes().buffer);
+  },
+  classify(m) {
+    const { bytes, sizes } = joined(m.texts);
+    wasm.withTexts([bytes, sizes], (p, _n, s) => wasm.call('lqw_classify', wasm.handle, p, s, m.texts.length));
     return new Float32Array(wasm.outBytes().buffer);
   },
 };

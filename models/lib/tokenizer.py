@@ -1,4 +1,4 @@
-"""Tokenizer files -> GGUF tokenizer keys: SentencePiece unigram ("t5") and byte-level BPE ("gpt2").
+"""Tokenizer files -> GGUF tokenizer keys: SentencePiece unigram ("t5") and BPE ("llama"), byte-level BPE ("gpt2"), WordPiece ("bert").
 
 SentencePiece files are one protobuf message (sentencepiece_model.proto); the few fields needed are read here.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .checkpoint import read_json
 from .errors import ConvertError
+from .wordpiece import wordpiece_vocab
 
 UNK_SURFACE = " \u2047 ".encode()
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -42,14 +43,20 @@ class Vocab:
 
 def open_tokenizer(folder, config):
     """The folder's Vocab, or None when it has no tokenizer files."""
-    for name in ("spiece.model", "tokenizer.model"):
+    for name in ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model"):
         if (folder / name).is_file():
             vocab = sentencepiece_vocab(folder / name)
+            if config.get("model_type") in ("xlm-roberta", "camembert"):
+                fairseq_ids(vocab)
             break
     else:
-        if not (folder / "tokenizer.json").is_file():
+        data = read_json(folder, "tokenizer.json")
+        if data.get("model", {}).get("type") == "WordPiece" or (not data and (folder / "vocab.txt").is_file()):
+            vocab = wordpiece_vocab(Vocab("bert", [], []), folder, data)
+        elif data:
+            vocab = bpe_vocab(folder)
+        else:
             return None
-        vocab = bpe_vocab(folder)
     settings = read_json(folder, "tokenizer_config.json")
     added_tokens(vocab, folder, settings)
     size = config.get("vocab_size") or len(vocab.tokens)
@@ -115,9 +122,11 @@ def sentencepiece_vocab(path):
             normalizer = dict(protobuf_fields(value, path))
         elif number == 5:
             denormalizer = dict(protobuf_fields(value, path))
-    if trainer.get(3, 1) != 1:
-        kind = {2: "BPE", 3: "word", 4: "character"}.get(trainer[3], "unknown")
-        raise ConvertError(f"{path} is a SentencePiece {kind} model; unigram is supported (--no-tokenizer converts for ids only)")
+    kind = trainer.get(3, 1)
+    if kind not in (1, 2):
+        raise ConvertError(f"{path} is a SentencePiece {({3: 'word', 4: 'character'}).get(kind, 'unknown')} model; unigram and BPE are supported "
+                           "(--no-tokenizer converts for ids only)")
+    vocab.model = "t5" if kind == 1 else "llama"
     if denormalizer.get(2):
         raise ConvertError(f"{path} changes text after decoding (denormalizer_spec), which is not supported")
     if trainer.get(44, UNK_SURFACE) != UNK_SURFACE:
@@ -126,7 +135,7 @@ def sentencepiece_vocab(path):
            "padding_token_id": trainer.get(43, (1 << 64) - 1)}
     vocab.keys = {key: signed(v) for key, v in ids.items() if signed(v) >= 0}
     vocab.keys |= {"add_space_prefix": bool(normalizer.get(3, 1)), "remove_extra_whitespaces": bool(normalizer.get(4, 1)),
-                   "add_bos_token": False, "add_eos_token": True}
+                   "add_bos_token": kind == 2, "add_eos_token": kind == 1}
     if normalizer.get(2):
         vocab.keys["precompiled_charsmap"] = normalizer[2]
     if not normalizer.get(5, 1):
@@ -134,6 +143,18 @@ def sentencepiece_vocab(path):
     if trainer.get(24):
         vocab.keys["treat_whitespace_as_suffix"] = True
     return vocab
+
+
+def fairseq_ids(vocab):
+    """XLM-R numbers its own way: <s>, <pad>, </s>, <unk>, then the file's pieces from its fourth on, last <mask>."""
+    if vocab.model != "t5" or vocab.types[:3] != [UNKNOWN, CONTROL, CONTROL]:
+        raise ConvertError("XLM-R's SentencePiece file is a unigram model that begins with <unk>, <s>, </s>; this one is not")
+    vocab.tokens = ["<s>", "<pad>", "</s>", "<unk>", *vocab.tokens[3:], "<mask>"]
+    vocab.types = [CONTROL, CONTROL, CONTROL, UNKNOWN, *vocab.types[3:], CONTROL]
+    vocab.scores = [0.0, 0.0, 0.0, 0.0, *vocab.scores[3:], 0.0]
+    mask = len(vocab.tokens) - 1
+    vocab.keys |= {"bos_token_id": 0, "padding_token_id": 1, "eos_token_id": 2, "unknown_token_id": 3, "mask_token_id": mask, "add_bos_token": True,
+                   "add_eos_token": True, "loquat.tokenizer.lstrip": [mask]}
 
 
 # ---- byte-level BPE -----------------------------------------------------------------------------
@@ -232,8 +253,11 @@ def template_ends(processor):
     """add_bos_token and add_eos_token as the post-processor's template for one text has them."""
     steps = (processor or {}).get("processors", [processor] if processor else [])
     for step in steps:
+        if step.get("type") == "RobertaProcessing":
+            return {"add_bos_token": True, "add_eos_token": True}
         if step.get("type") not in ("TemplateProcessing", "ByteLevel"):
-            raise ConvertError(f"the post_processor {step.get('type')} of tokenizer.json is not supported; TemplateProcessing and ByteLevel are")
+            raise ConvertError(f"the post_processor {step.get('type')} of tokenizer.json is not supported; TemplateProcessing, RobertaProcessing "
+                               "and ByteLevel are")
     single = next((s["single"] for s in steps if s.get("type") == "TemplateProcessing"), [])
     special = ["SpecialToken" in item for item in single]
     if special not in ([], [False], [True, False], [False, True], [True, False, True]):
@@ -260,7 +284,7 @@ def first(value):
 
 def special_ids(vocab, settings, config):
     """tokenizer_config.json names the special tokens; config.json's ids stand in where it does not."""
-    names = {"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id"}
+    names = {"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id", "mask": "mask_token_id"}
     for name, key in names.items():
         token = settings.get(f"{name}_token")
         text = token.get("content") if isinstance(token, dict) else token
@@ -268,7 +292,7 @@ def special_ids(vocab, settings, config):
         if vocab.model == "gpt2" and i is not None and 0 <= i < len(vocab.tokens):
             vocab.keys.setdefault(key, i)
     for name in ("add_bos_token", "add_eos_token"):
-        if vocab.model == "gpt2" and isinstance(settings.get(name), bool):
+        if vocab.model in ("gpt2", "llama") and isinstance(settings.get(name), bool):
             vocab.keys[name] = settings[name]
 
 

@@ -49,7 +49,7 @@ def add_value(writer, key, value):
     elif isinstance(value, bytes):
         writer.add_key_value(key, list(value), Kind.ARRAY, Kind.UINT8)
     else:
-        kind = {str: Kind.STRING, float: Kind.FLOAT32, int: Kind.INT32}[type(value[0])]
+        kind = {str: Kind.STRING, float: Kind.FLOAT32, int: Kind.INT32, bool: Kind.BOOL}[type(value[0])]
         writer.add_key_value(key, value, Kind.ARRAY, kind)
 
 

@@ -1,9 +1,10 @@
-/* Bounded reading, checked arithmetic, growable output.
+/* Bounded reading, checked arithmetic, numbers as text, growable output.
  * May call: utf8, realloc/free (lq_buf). */
 #include "base/bytes.h"
 
 #include "base/utf8.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,6 +123,38 @@ bool lq_read_u64(lq_bytes *b, uint64_t *out) {
   return true;
 }
 
+/* ---- numbers as text ---- */
+
+#ifdef __wasm__ /* one locale, the plain one */
+#define PLAIN_NUMBERS(STATEMENT) STATEMENT
+#else
+#define PLAIN_NUMBERS(STATEMENT)                                         \
+  do {                                                                   \
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;   \
+    before = plain ? uselocale(plain) : (locale_t)0; /* this thread's */ \
+    STATEMENT;                                                           \
+    if (plain) {                                                         \
+      uselocale(before);                                                 \
+      freelocale(plain);                                                 \
+    }                                                                    \
+  } while (0)
+#endif
+
+double lq_strtod(const char *z, char **end) {
+  double v;
+  PLAIN_NUMBERS(v = strtod(z, end));
+  return v;
+}
+
+int lq_format(char *out, size_t cap, const char *fmt, ...) {
+  va_list ap;
+  int n;
+  va_start(ap, fmt);
+  PLAIN_NUMBERS(n = vsnprintf(out, cap, fmt, ap));
+  va_end(ap);
+  return n;
+}
+
 /* Room for n more bytes and a NUL. */
 static bool buf_reserve(lq_buf *b, size_t n) {
   if (b->failed) return false;
@@ -160,10 +193,11 @@ void lq_buf_printf(lq_buf *b, const char *fmt, ...) {
   va_list ap, again;
   va_start(ap, fmt);
   va_copy(again, ap);
-  int n = vsnprintf(NULL, 0, fmt, ap);
+  int n;
+  PLAIN_NUMBERS(n = vsnprintf(NULL, 0, fmt, ap));
   if (n < 0) b->failed = true;
   if (n >= 0 && buf_reserve(b, (size_t)n)) {
-    vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+    PLAIN_NUMBERS(vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again));
     b->n += (size_t)n;
   }
   va_end(again);

@@ -47,6 +47,14 @@ uint64_t lq_load_u64(const void *p);
 float lq_load_f32(const void *p);
 double lq_load_f64(const void *p);
 
+/* strtod and snprintf with a point in every number, whatever locale the program around us has chosen. */
+double lq_strtod(const char *z, char **end);
+int lq_format(char *out, size_t cap, const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
 /* Growable output text or bytes (templates, JSON, detokeniser). Zero-initialise; free with lq_buf_free.
  * After a failed append `failed` is true and every later append does nothing: check once at the end. */
 typedef struct lq_buf {

@@ -117,7 +117,7 @@ static lq_status read_number(reader *r, lq_json *out) {
   r->chars += out->str.n;
   /* strtod needs an end. In a container the delimiter left room for a NUL; a lone number has the block's last byte. */
   *r->chars++ = 0;
-  out->num = strtod(out->str.p, NULL);
+  out->num = lq_strtod(out->str.p, NULL);
   if (whole) {
     errno = 0;
     long long v = strtoll(out->str.p, NULL, 10);

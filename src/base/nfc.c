@@ -1,6 +1,6 @@
 /* Normalisation form C: text is cut before every character that nothing can change or join to what stands before it; each piece that holds
- * a character of the other kind is decomposed, put in order and composed, the rest is copied. May call: utf8, bytes. UAX #15, The Unicode
- * Standard 3.11 (canonical order, composition) and 3.12 (Hangul). */
+ * a character of the other kind is decomposed, put in order and composed, the rest is copied; form D does without composing. May call: utf8,
+ * bytes. UAX #15, The Unicode Standard 3.11 (canonical order, composition) and 3.12 (Hangul). */
 #include "base/nfc.h"
 
 #include <string.h>
@@ -142,7 +142,8 @@ static size_t compose_all(uint32_t *cp, size_t n) {
   return out;
 }
 
-static void write_piece(const char *p, size_t n, lq_buf *cps, lq_buf *spare, lq_buf *out) {
+/* One piece in form C, or D when it is not composed again. */
+static void write_piece(const char *p, size_t n, bool composed, lq_buf *cps, lq_buf *spare, lq_buf *out) {
   cps->n = 0;
   for (size_t i = 0; i < n;) {
     uint32_t cp;
@@ -152,7 +153,7 @@ static void write_piece(const char *p, size_t n, lq_buf *cps, lq_buf *spare, lq_
   if (cps->failed) return;
   size_t count = cps->n / sizeof(uint32_t);
   order(list(cps), count, spare);
-  count = compose_all(list(cps), count);
+  if (composed) count = compose_all(list(cps), count);
   for (size_t i = 0; i < count; i++) {
     char one[4];
     lq_buf_add(out, one, lq_utf8_encode(list(cps)[i], one));
@@ -175,10 +176,23 @@ void lq_nfc(const char *p, size_t n, lq_buf *out) {
       used = lq_utf8_decode(p + i, n - i, &cp);
       if (stable(cp)) break;
     }
-    write_piece(p + cut, i - cut, &cps, &spare, out);
+    write_piece(p + cut, i - cut, true, &cps, &spare, out);
     copied = cut = i;
   }
   lq_buf_add(out, p + copied, n - copied);
+  if (cps.failed || spare.failed) out->failed = true;
+  lq_buf_free(&cps);
+  lq_buf_free(&spare);
+}
+
+void lq_nfd(const char *p, size_t n, lq_buf *out) {
+  lq_buf cps = {.limit = SIZE_MAX / 2}, spare = {.limit = SIZE_MAX / 2};
+  for (size_t i = 0, from = 0; i < n; from = i) {
+    while (i < n && (unsigned char)p[i] < 0x80) i++;
+    lq_buf_add(out, p + from, i - from);
+    for (from = i; i < n && (unsigned char)p[i] >= 0x80;) i++;
+    if (i > from) write_piece(p + from, i - from, false, &cps, &spare, out); /* ASCII never moves or joins: text may be cut beside it */
+  }
   if (cps.failed || spare.failed) out->failed = true;
   lq_buf_free(&cps);
   lq_buf_free(&spare);

@@ -41,11 +41,13 @@ void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *
 #include <time.h>
 
 #define SPIN_NS 50000 /* looking, before sleeping: longer than the serial work between two jobs of a layer */
-/* A worker whose core another program took may hold a part for a whole time slice. When the caller waits for one that long, it runs the
- * next jobs alone: FIRST_ALONE of them, twice as many each time, fewer again while workers are in time. */
-#define LATE_NS 300000
-#define FIRST_ALONE 32
-#define MOST_ALONE 4096
+/* A worker whose core another program took may hold a part for a whole time slice. When the caller waits for one that long, it works alone
+ * for LEAST_ALONE times as long, twice as long each time it is late again, less again while workers are in time. So waiting costs at most
+ * 1 / LEAST_ALONE of the time, whatever the jobs' size. */
+#define LATE_NS 200000
+#define LEAST_ALONE 16
+#define MOST_ALONE 64
+#define MOST_ALONE_NS 250000000
 
 typedef struct worker {
   lq_pool *pool;
@@ -64,7 +66,8 @@ struct lq_pool {
   void *ctx;
   int n_parts;
 
-  int alone, next_alone, in_time; /* jobs left to run alone, how many the next lateness costs, jobs in time since */
+  int64_t alone_until, last_alone; /* the caller works alone till then; how long it did, now and since then */
+  int alone_factor;
 
   _Alignas(64) atomic_int left; /* parts nobody has claimed */
   _Alignas(64) atomic_int done; /* parts finished */
@@ -154,7 +157,7 @@ lq_status lq_pool_new(int n_threads, lq_pool **out, lq_error *err) {
   p->arena = a;
   p->n_threads = n_threads;
   p->workers = workers;
-  p->next_alone = FIRST_ALONE;
+  p->alone_factor = LEAST_ALONE;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->work, NULL);
   pthread_cond_init(&p->finished, NULL);
@@ -200,21 +203,23 @@ static void wait_for_workers(lq_pool *p) {
   pthread_mutex_unlock(&p->lock);
 }
 
-/* worked, waited: how long the caller did either. A fair wait is at most one part, so shorter than the work. */
-static void judge_workers(lq_pool *p, int64_t worked, int64_t waited) {
-  if (waited > worked + LATE_NS) {
-    p->alone = p->next_alone;
-    if (p->next_alone < MOST_ALONE) p->next_alone *= 2;
-    p->in_time = 0;
-  } else if (++p->in_time >= p->next_alone && p->next_alone > FIRST_ALONE) {
-    p->next_alone /= 2;
-    p->in_time = 0;
+/* start, end, back: when the caller began, had no more parts to take, and had all of them done. A fair wait is at most one part, so
+ * shorter than the work. */
+static void judge_workers(lq_pool *p, int64_t start, int64_t end, int64_t back) {
+  int64_t waited = back - end;
+  if (waited > end - start + LATE_NS) {
+    p->last_alone = waited * p->alone_factor < MOST_ALONE_NS ? waited * p->alone_factor : MOST_ALONE_NS;
+    p->alone_until = back + p->last_alone;
+    if (p->alone_factor < MOST_ALONE) p->alone_factor *= 2;
+  } else if (p->alone_factor > LEAST_ALONE && back - p->alone_until > p->last_alone) {
+    p->alone_factor /= 2;
+    p->alone_until = back;
   }
 }
 
 void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *ctx, int n_parts) {
-  if (!p || n_parts < 2 || p->alone > 0) {
-    if (p && p->alone > 0) p->alone--;
+  int64_t start = p && n_parts > 1 ? now_ns() : 0;
+  if (!p || n_parts < 2 || start < p->alone_until) {
     for (int i = 0; i < n_parts; i++) fn(ctx, i, 0);
     return;
   }
@@ -228,11 +233,10 @@ void lq_pool_run(lq_pool *p, void (*fn)(void *ctx, int part, int thread), void *
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
   }
-  int64_t start = now_ns();
   work(p, 0);
   int64_t end = now_ns();
   wait_for_workers(p);
-  judge_workers(p, end - start, now_ns() - end);
+  judge_workers(p, start, end, now_ns());
 }
 
 #endif

@@ -146,7 +146,18 @@ bool lq_uni_letter(uint32_t cp) {
 }
 
 bool lq_uni_mark(uint32_t cp) {
+  if (cp < 0x300) return false;
+  unsigned c = class_of(cp);
+  return c == UC_MARK || c == UC_SPACING;
+}
+
+bool lq_uni_nonspacing(uint32_t cp) {
   return cp >= 0x300 && class_of(cp) == UC_MARK;
+}
+
+bool lq_uni_control(uint32_t cp) {
+  if (cp < 0xA0) return cp < 0x20 || cp >= 0x7F;
+  return class_of(cp) == UC_FORMAT || cp - 0xE000 < 0x1900 || cp - 0xF0000 < 0xFFFE || cp - 0x100000 < 0xFFFE;
 }
 
 bool lq_uni_digit(uint32_t cp) {

@@ -24,6 +24,8 @@ size_t lq_utf8_clean(const char *p, size_t n, char *out);
 /* General categories, as in regex classes \p{L} \p{N} ... and White_Space (\s of the `tokenizers` package). */
 bool lq_uni_letter(uint32_t cp);  /* L* */
 bool lq_uni_mark(uint32_t cp);    /* M* */
+bool lq_uni_nonspacing(uint32_t cp); /* Mn */
+bool lq_uni_control(uint32_t cp); /* Cc, Cf, Co */
 bool lq_uni_number(uint32_t cp);  /* N* */
 bool lq_uni_digit(uint32_t cp);   /* Nd */
 bool lq_uni_punct(uint32_t cp);   /* P* */

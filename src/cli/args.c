@@ -23,8 +23,9 @@ typedef struct option {
 #define AT(FIELD) offsetof(lq_cli_args, FIELD), NULL
 #define NO_FIELD(NAME) 0, (NAME)
 enum {
-  WITH_MODEL = 0xffff & ~(LQ_CMD_INFO | LQ_CMD_QUANTIZE),
-  WITH_SESSION = WITH_MODEL & ~(LQ_CMD_TOKENIZE | LQ_CMD_DETOKENIZE)
+  WITH_MODEL = 0xffff & ~LQ_CMD_QUANTIZE,
+  ENCODERS = LQ_CMD_EMBED | LQ_CMD_RANK | LQ_CMD_FILL_MASK | LQ_CMD_CLASSIFY,
+  WITH_SESSION = WITH_MODEL & ~(LQ_CMD_TOKENIZE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO)
 };
 
 static const option options[] = {
@@ -34,10 +35,17 @@ static const option options[] = {
     {"parallel", 0, NUMBER, LQ_CMD_TRANSLATE, AT(parallel), "N", "sentences at once (8)"},
     {"source-length", 0, NUMBER, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE, AT(source), "N", "longest source in tokens, encoder-decoders (512)"},
     {"prompt", 'p', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE, AT(prompt), "TEXT", "the text to work on"},
-    {"file", 'f', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_TOKENIZE, AT(file), "FILE", "read the text from a file, - = standard input"},
+    {"file", 'f', TEXT, LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_TOKENIZE | (ENCODERS & ~LQ_CMD_FILL_MASK), AT(file), "FILE",
+     "read the text from a file, - = standard input"},
     {"ids", 0, TEXT, LQ_CMD_GENERATE | LQ_CMD_LOGITS, AT(ids), "1,2,3", "token ids to start from; generate then prints ids"},
+    {"ids", 0, TEXT, LQ_CMD_EMBED | LQ_CMD_CLASSIFY, AT(ids), "1,2,3", "token ids, special ones in place, instead of a text"},
+    {"types", 0, TEXT, LQ_CMD_LOGITS | LQ_CMD_EMBED | LQ_CMD_CLASSIFY, AT(types), "0,0,1", "a token type for each of the --ids (0)"},
+    {"pooling", 0, TEXT, LQ_CMD_EMBED | LQ_CMD_RANK, AT(pooling), "HOW", "mean of all tokens' states, cls = the first's, last (the model's own)"},
+    {"normalize", 0, FLAG, LQ_CMD_EMBED, AT(normalize), NULL, "vectors of length 1"},
+    {"no-normalize", 0, FLAG, LQ_CMD_EMBED, AT(no_normalize), NULL, "vectors as they are"},
+    {"pair", 0, TEXT, LQ_CMD_CLASSIFY, AT(pair), "TEXT", "the second text of a pair"},
     {"decoder-ids", 0, TEXT, LQ_CMD_LOGITS, AT(decoder_ids), "0,5", "target ids so far, encoder-decoders"},
-    {"top", 0, NUMBER, LQ_CMD_LOGITS, AT(top), "N", "only the N best, with their text"},
+    {"top", 0, NUMBER, LQ_CMD_LOGITS | (ENCODERS & ~LQ_CMD_EMBED), AT(top), "N", "only the N best (logits: with their text; fill-mask: 5)"},
     {"probe", 0, TEXT, LQ_CMD_LOGITS, AT(probe), "DIR", "write every inner tensor as DIR/NAME.f32, and DIR/index.json"},
     {"system", 0, TEXT, LQ_CMD_CHAT, AT(system), "TEXT", "the system message"},
     {"no-special", 0, FLAG, LQ_CMD_TOKENIZE, AT(no_special), NULL, "add no BOS or EOS"},
@@ -45,14 +53,16 @@ static const option options[] = {
     {"skip-special", 0, FLAG, LQ_CMD_DETOKENIZE, AT(skip_special), NULL, "leave out special tokens"},
     {"n-prompt", 'p', NUMBER, LQ_CMD_BENCH, AT(n_prompt), "N", "tokens of the prompt or source (512)"},
     {"n-gen", 'n', NUMBER, LQ_CMD_BENCH, AT(n_generate), "N", "tokens to generate (128)"},
-    {"repetitions", 'r', NUMBER, LQ_CMD_BENCH, AT(repetitions), "N", "runs of each; the median counts (3)"},
+    {"repetitions", 'r', NUMBER, LQ_CMD_BENCH, AT(repetitions), "N", "runs of each, at most 64; the median counts (3)"},
     {"threads", 't', TEXT, LQ_CMD_BENCH, AT(thread_list), "1,2", "thread counts to try, one after another"},
     {"threads", 't', NUMBER, WITH_SESSION & ~LQ_CMD_BENCH, AT(threads), "N", "threads (as many as the machine has, at most 8)"},
-    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS)) | LQ_CMD_INFO, AT(context), "N",
-     "positions kept in memory (the model's, at most 2048; perplexity 512)"},
-    {"batch-size", 'b', NUMBER, WITH_SESSION & ~LQ_CMD_LOGITS, AT(batch), "N", "prompt tokens in one step (128)"},
+    {"ctx-size", 'c', NUMBER, (WITH_SESSION & ~(LQ_CMD_BENCH | LQ_CMD_LOGITS | ENCODERS)) | LQ_CMD_INFO, AT(context), "N",
+     "positions kept in memory (the model's, at most 2048; encoder-decoders and perplexity 512)"},
+    {"batch-size", 'b', NUMBER, WITH_SESSION & ~(LQ_CMD_LOGITS | ENCODERS), AT(batch), "N", "prompt tokens in one step (128)"},
     {"kernels", 0, TEXT, WITH_SESSION | LQ_CMD_INFO, AT(kernels), "NAME", "use this kernel table, such as ref or avx2"},
-    {"json", 0, FLAG, LQ_CMD_GENERATE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO | LQ_CMD_BENCH | LQ_CMD_PERPLEXITY, AT(json), NULL, "print one JSON value"},
+    {"json", 0, FLAG,
+     LQ_CMD_GENERATE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO | LQ_CMD_BENCH | LQ_CMD_PERPLEXITY | (ENCODERS & ~LQ_CMD_EMBED), AT(json), NULL,
+     "print one JSON value"},
     {"verbose", 'v', FLAG, LQ_CMD_STREAMS | LQ_CMD_QUANTIZE | LQ_CMD_PERPLEXITY, AT(verbose), NULL,
      "say more on standard error (quantize: each tensor's error)"},
     {"help", 'h', FLAG, 0xffff, AT(help), NULL, "this help"},
@@ -90,7 +100,7 @@ static bool engine_bool(const char *name) {
   if (lq_options_list(&list, NULL) == LQ_OK && !list.failed)
     for (const char *at = list.p; !found && at && lq_cli_json_next(&at, &key, &item);) {
       const char *n = lq_cli_json_get(item, "name"), *t = lq_cli_json_get(item, "type");
-      found = n && t && lq_cli_json_is(n, name) && (lq_cli_json_is(t, "bool") || lq_cli_json_is(t, "boolean"));
+      found = n && t && lq_cli_json_is(n, name) && lq_cli_json_is(t, "boolean");
     }
   lq_buf_free(&list);
   return found;
@@ -106,6 +116,12 @@ static bool engine_knows(const char *name, size_t n) {
   bool known = lq_options_set(o, word, "null", NULL) == LQ_OK;
   lq_options_free(o);
   return known;
+}
+
+/* Is this the long name of an option, its own or generate()'s? */
+static bool is_long(unsigned command, const char *name) {
+  size_t n = strlen(name);
+  return n > 1 && (find(command, name, n, 0) || ((command & LQ_CMD_STREAMS) && engine_knows(name, n)));
 }
 
 /* Names the option that is likeliest meant by `name` in out, "" when none is near: this command's own and generate()'s. */
@@ -141,6 +157,7 @@ static void nearest(unsigned command, lq_str name, lq_buf *out) {
 /* Says that there is no such option. */
 static bool refuse(const lq_cli_command *c, const char *word, lq_str name) {
   lq_buf near = {0};
+  if (!name.n && is_long(c->bit, word + 1)) lq_buf_addz(&near, word + 1);
   if (name.n) nearest(c->bit, name, &near);
   if (near.n) lq_cli_usage("%s: no option %s. Did you mean --%s? See: loquat %s -h", c->name, word, near.p, c->name);
   else lq_cli_usage("%s: no option %s. See: loquat %s -h", c->name, word, c->name);
@@ -202,6 +219,7 @@ static bool parse_one(const lq_cli_command *c, int argc, char **argv, int *i, lq
     o = find(c->bit, name, n, 0);
   } else {
     o = find(c->bit, NULL, 0, word[1]);
+    if (o && word[2] && is_long(c->bit, name)) o = NULL; /* -temp is --temp with a dash too few, not -t emp */
     if (o && word[2]) value = word + 2; /* -n20 */
   }
   bool to_engine = !o && n > 0 && (c->bit & LQ_CMD_STREAMS) && engine_knows(name, n);

@@ -133,7 +133,6 @@ static int with_threads(const lq_cli_args *a, const char *path, int threads, boo
   bench b = {.a = a, .n_prompt = a->n_prompt ? a->n_prompt : 512, .n_generate = a->n_generate ? a->n_generate : 128,
              .runs = a->repetitions ? a->repetitions : 3};
   lq_error err;
-  if (b.runs > MOST_RUNS) b.runs = MOST_RUNS;
   double t0 = lq_cli_seconds();
   int code = lq_cli_open_threads(a, path, threads, &b.model);
   b.load = lq_cli_seconds() - t0;
@@ -150,6 +149,14 @@ int lq_cli_bench(lq_cli_args *a) {
   lq_buf path = {0}, counts = {0};
   int32_t dflt = lq_cli_default_threads();
   int code = LQ_CLI_USAGE;
+  if (a->n_text) {
+    lq_cli_usage("bench takes no text: \"%.40s\" is one word too many.", a->text[0]);
+    goto done;
+  }
+  if (a->repetitions > MOST_RUNS) {
+    lq_cli_usage("-r takes at most %d runs, not %u.", MOST_RUNS, (unsigned)a->repetitions);
+    goto done;
+  }
   if (a->thread_list && !lq_cli_ids(a->thread_list, "-t", &counts)) goto done;
   if (!counts.n) lq_buf_add(&counts, &dflt, sizeof dflt);
   if (!lq_cli_model_path(a, false, &path)) goto done;

@@ -80,7 +80,7 @@ static int loop(talk *t, const char *system) {
     if (t->tty) fputs("> ", stderr);
     int got = lq_cli_line(&r, true, &line);
     if (got == LQ_CLI_LINE_INTERRUPTED) code = LQ_CLI_INTERRUPTED;
-    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("The input could not be read: %s.", strerror(errno));
+    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("Standard input could not be read: %s.", strerror(errno));
     if (got != LQ_CLI_LINE) break;
     while (line.n && strchr(" \t\r", line.p[line.n - 1]) && line.p[line.n - 1]) line.n--;
     if (!line.n) continue;
@@ -101,7 +101,7 @@ int lq_cli_chat(lq_cli_args *a) {
   int code = lq_cli_open(a, false, &m);
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &t.options);
   /* A reply may be as long as the context allows, unless the user says otherwise. */
-  if (code == LQ_CLI_OK && !lq_cli_given(a, "max_new_tokens") && !lq_cli_given(a, "max_length") &&
+  if (code == LQ_CLI_OK && !lq_cli_given(a, "max_new_tokens") &&
       lq_options_set(t.options, "max_new_tokens", "100000", &err) != LQ_OK)
     code = lq_cli_error(&err);
   lq_session_params p = {.n_ctx = a->context, .n_batch = a->batch, .n_beams = lq_cli_beams(t.options)};

@@ -15,16 +15,17 @@ enum { LQ_CLI_OK = 0, LQ_CLI_FAILED = 1, LQ_CLI_USAGE = 2, LQ_CLI_INTERRUPTED = 
 enum {
   LQ_CMD_TRANSLATE = 1 << 0, LQ_CMD_GENERATE = 1 << 1, LQ_CMD_CHAT = 1 << 2, LQ_CMD_TOKENIZE = 1 << 3,
   LQ_CMD_DETOKENIZE = 1 << 4, LQ_CMD_LOGITS = 1 << 5, LQ_CMD_INFO = 1 << 6, LQ_CMD_QUANTIZE = 1 << 7,
-  LQ_CMD_BENCH = 1 << 8, LQ_CMD_PERPLEXITY = 1 << 9
+  LQ_CMD_BENCH = 1 << 8, LQ_CMD_PERPLEXITY = 1 << 9, LQ_CMD_EMBED = 1 << 10, LQ_CMD_RANK = 1 << 11,
+  LQ_CMD_FILL_MASK = 1 << 12, LQ_CMD_CLASSIFY = 1 << 13
 };
 /* Commands that take the engine's generation options too. */
 #define LQ_CMD_STREAMS (LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_CHAT)
 
 /* Everything a command line can say. Strings are argv's own. */
 typedef struct lq_cli_args {
-  const char *model, *from, *to, *prompt, *file, *system, *ids, *decoder_ids, *probe, *kernels, *thread_list;
+  const char *model, *from, *to, *prompt, *file, *system, *ids, *decoder_ids, *probe, *kernels, *thread_list, *types, *pooling, *pair;
   uint32_t threads, context, source, parallel, batch, top, n_prompt, n_generate, repetitions;
-  bool json, verbose, no_special, no_parse_special, skip_special, help;
+  bool json, verbose, no_special, no_parse_special, skip_special, normalize, no_normalize, help;
   char **text; /* positional arguments, n_text of them, moved to the front of argv */
   int n_text;
   lq_buf engine; /* lq_cli_setting[]: generation options in the order given */
@@ -51,6 +52,7 @@ void lq_cli_command_help(const lq_cli_command *c);
 /* ---- model.c: what most commands start with ---- */
 /* Opens -m, LOQUAT_MODEL or (fallback) the default translation model. 0, or an exit code after a sentence. */
 int lq_cli_open(const lq_cli_args *a, bool fallback, lq_model **out);
+int lq_cli_model_error(const char *path, const lq_error *e); /* lq_cli_error, with the file's name before what is wrong in it */
 int lq_cli_open_threads(const lq_cli_args *a, const char *path, int threads, lq_model **out);
 /* The path that lq_cli_open would take, in out; NULL text when there is none (a sentence was printed). */
 bool lq_cli_model_path(const lq_cli_args *a, bool fallback, lq_buf *out);
@@ -65,6 +67,7 @@ int lq_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /*
 int lq_cli_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* same, LQ_CLI_FAILED */
 /* Flushes stdout; LQ_CLI_FAILED with a sentence when it could not be written, else `code`. */
 int lq_cli_finish(int code);
+void lq_cli_invite(const char *what); /* a person at a terminal is told what standard input is waited for */
 double lq_cli_seconds(void); /* monotonic */
 void *lq_cli_room(lq_buf *b, size_t bytes); /* zeroed bytes at the end of b, or NULL after a sentence */
 int lq_cli_read_all(const char *path, lq_buf *out); /* "-" = stdin; 0 or an exit code */
@@ -102,5 +105,9 @@ int lq_cli_info(lq_cli_args *a);
 int lq_cli_quantize(lq_cli_args *a);
 int lq_cli_bench(lq_cli_args *a);
 int lq_cli_perplexity(lq_cli_args *a);
+int lq_cli_embed(lq_cli_args *a);
+int lq_cli_rank(lq_cli_args *a);
+int lq_cli_fill_mask(lq_cli_args *a);
+int lq_cli_classify(lq_cli_args *a);
 
 #endif

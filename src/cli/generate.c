@@ -104,6 +104,8 @@ static void print_end(const lq_cli_args *a, const result *r, bool beams) {
   size_t n = r->best.ids.n / sizeof(int32_t);
   if (!r->n) end_line(a, &r->best); /* interrupted */
   if (a->json) print_json(r, beams);
+  fflush(stdout);
+  if (r->best.finish == LQ_FINISH_CONTEXT && !a->json) fputs("loquat: note: the context is full; -c N makes room for more.\n", stderr);
   if (a->verbose)
     fprintf(stderr, "%u prompt tokens (%.1f/s), %zu tokens (%.1f/s), finish: %s\n", (unsigned)r->prompt_tokens,
             per_second(r->prompt_tokens, r->first - r->begin), n, per_second(n > 1 ? n - 1 : 0, r->last - r->first), finish_name(r->best.finish));
@@ -117,7 +119,10 @@ static int read_prompt(const lq_cli_args *a, lq_buf *out) {
   if (a->ids) code = lq_cli_ids(a->ids, "--ids", out) ? LQ_CLI_OK : LQ_CLI_USAGE;
   else if (a->prompt) lq_buf_addz(out, a->prompt);
   else if (a->n_text) lq_cli_join(a->text, a->n_text, out);
-  else code = lq_cli_read_all(a->file ? a->file : "-", out);
+  else {
+    if (!a->file) lq_cli_invite("Type the prompt");
+    code = lq_cli_read_all(a->file ? a->file : "-", out);
+  }
   if (code == LQ_CLI_OK && !out->n) return lq_cli_usage("The prompt is empty: there is nothing to continue.");
   return code;
 }

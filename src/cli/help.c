@@ -23,7 +23,7 @@ static void print_engine_options(void) {
     lq_cli_json_text(name, &line);
     for (char *p = line.p; *p; p++)
       if (*p == '_') *p = '-';
-    if (type && !lq_cli_json_is(type, "bool")) {
+    if (type && !lq_cli_json_is(type, "boolean")) {
       lq_buf_addz(&line, " ");
       lq_cli_json_text(type, &line);
     }

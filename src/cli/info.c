@@ -9,12 +9,21 @@ static void print_bytes(double bytes) {
   if (bytes >= 1e6) printf(" (%.1f MB)", bytes / 1e6);
 }
 
+static bool ends(const char *name, size_t n, const char *with) {
+  size_t k = strlen(with);
+  return n >= k && memcmp(name + n - k, with, k) == 0;
+}
+
 /* A scalar, a list as "a, b, c", bytes with their size in MB. */
 static void print_value(const char *name, size_t n_name, const char *value) {
   lq_buf text = {0};
-  bool bytes = n_name >= 5 && strncmp(name + n_name - 5, "bytes", 5) == 0;
-  if (bytes || (n_name == 7 && strncmp(name, "weights", 7) == 0)) {
+  bool bytes = ends(name, n_name, "bytes") || ends(name, n_name, "weights");
+  if (bytes) {
     print_bytes(strtod(value, NULL));
+  } else if (strncmp(name, "special_tokens.", 15) == 0 && *value == '-') {
+    fputs("none", stdout);
+  } else if (ends(name, n_name, "context_length") && *value == '0') {
+    fputs("no limit of its own", stdout);
   } else if (*value == '[') {
     const char *key, *item;
     for (const char *at = value; lq_cli_json_next(&at, &key, &item);) {
@@ -85,7 +94,7 @@ int lq_cli_info(lq_cli_args *a) {
   lq_model *m = NULL;
   lq_buf info = {0};
   lq_error err;
-  if (a->n_text > 1) return lq_cli_usage("info takes one model.");
+  if (a->n_text > 1 || (a->n_text && a->model)) return lq_cli_usage("info takes one model.");
   if (a->n_text) a->model = a->text[0];
   a->threads = 1;
   int code = lq_cli_open(a, false, &m);

@@ -49,6 +49,10 @@ int lq_cli_finish(int code) {
   return code;
 }
 
+void lq_cli_invite(const char *what) {
+  if (isatty(STDIN_FILENO)) fprintf(stderr, "%s; Ctrl-D ends.\n", what);
+}
+
 double lq_cli_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -72,16 +76,18 @@ void *lq_cli_room(lq_buf *b, size_t bytes) {
 }
 
 int lq_cli_read_all(const char *path, lq_buf *out) {
-  int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY);
+  bool standard = strcmp(path, "-") == 0;
+  const char *shown = standard ? "Standard input" : path;
+  int fd = standard ? STDIN_FILENO : open(path, O_RDONLY);
   if (fd < 0) return lq_cli_failed("%s could not be opened: %s.", path, strerror(errno));
   char part[65536];
   ssize_t got;
   lq_buf_add(out, "", 0);
   while ((got = read(fd, part, sizeof part)) > 0) lq_buf_add(out, part, (size_t)got);
   int why = errno;
-  if (fd != STDIN_FILENO) close(fd);
-  if (got < 0) return lq_cli_failed("%s could not be read: %s.", path, strerror(why));
-  if (out->failed) return lq_cli_failed("%s is too long: at most 64 MiB of text are read.", path);
+  if (!standard) close(fd);
+  if (got < 0) return lq_cli_failed("%s could not be read: %s.", shown, strerror(why));
+  if (out->failed) return lq_cli_failed("%s is too long: at most 64 MiB of text are read.", shown);
   return LQ_CLI_OK;
 }
 
@@ -103,7 +109,7 @@ bool lq_cli_ids(const char *text, const char *what, lq_buf *out) {
     errno = 0;
     long v = strtol(p, &end, 10);
     if (end == p || errno || v < 0 || v > INT32_MAX || (*end && !strchr(" ,]\t\n\r", *end))) {
-      lq_cli_usage("%s: \"%.20s\" is not a token id (whole numbers from 0 on, as in 1,2,3).", what, p);
+      lq_cli_usage("%s: \"%.20s\" is no whole number from 0 on, as in 1,2,3.", what, p);
       return false;
     }
     int32_t id = (int32_t)v;
@@ -127,7 +133,8 @@ static void on_interrupt(int sig) {
 }
 
 void lq_cli_catch_interrupt(void) {
-  struct sigaction act = {.sa_handler = on_interrupt}; /* no SA_RESTART: a waiting read returns */
+  /* A write that waits for the terminal goes on afterwards; a waiting read is cut in pieces by fill(). */
+  struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
   sigemptyset(&act.sa_mask);
   sigaction(SIGINT, &act, NULL);
 }
@@ -140,7 +147,7 @@ void lq_cli_clear_interrupt(void) { interrupts = 0; }
 static int fill(lq_cli_reader *r, bool wait) {
   struct pollfd p = {.fd = r->fd, .events = POLLIN};
   int ready = poll(&p, 1, 0);
-  while (ready == 0 && wait && !interrupts) ready = poll(&p, 1, 100);
+  while ((ready == 0 || (ready < 0 && errno == EINTR)) && wait && !interrupts) ready = poll(&p, 1, 100);
   if (interrupts && wait) return LQ_CLI_LINE_INTERRUPTED;
   if (ready <= 0 && !wait) return 0;
   char part[16384];

@@ -6,6 +6,7 @@
 static const lq_cli_command commands[] = {
     {LQ_CMD_TRANSLATE, "translate", "[-m MODEL] [--from LANG --to LANG] [TEXT...]",
      "Translate text, or standard input line by line.\n\n"
+     "Words of TEXT are joined by spaces into one text: for several texts apart, write each on a line of standard input.\n"
      "Without TEXT each line read gives one line, in order, printed as soon as it is ready. Without --from and --to a model that\n"
      "knows just French and English translates French into English; with one of the two, the other is what remains.\n"
      "The default model is models/fr-en.gguf beside the program.",
@@ -32,11 +33,11 @@ static const lq_cli_command commands[] = {
      lq_cli_logits},
     {LQ_CMD_INFO, "info", "MODEL [-c N] [--json]",
      "Show what a model file holds and the memory it needs.\n\n"
-     "-c N: the memory of a session with N positions.",
+     "-c N: the memory of a session with N positions. The whole need is memory.weights and memory.session.bytes together.",
      lq_cli_info},
     {LQ_CMD_QUANTIZE, "quantize", "IN OUT TYPE",
      "Write a model again with smaller weights.\n\n"
-     "TYPE: f16, q8_0, q6_k, q4_k, q4_1 or q4_0. OUT appears only when it is complete. -v prints each tensor's rounding error.",
+     "TYPE: f32, f16, bf16, q8_0, q6_k, q5_1, q5_0, q4_k, q4_1 or q4_0. OUT appears only when it is complete. -v prints each tensor's rounding error.",
      lq_cli_quantize},
     {LQ_CMD_BENCH, "bench", "-m MODEL [-p N] [-n N] [-t 1,2] [--json]",
      "Measure loading, reading a prompt and generating.\n\n"
@@ -49,6 +50,24 @@ static const lq_cli_command commands[] = {
      "as context, and the first token is BOS where the model adds one. What is left at the end is not scored. A text shorter\n"
      "than a chunk is one chunk with every token but the first scored.",
      lq_cli_perplexity},
+    {LQ_CMD_EMBED, "embed", "-m MODEL [--pooling mean|cls|last] [TEXT...]",
+     "Print a text's meaning as a vector, a JSON array a line.\n\n"
+     "Each TEXT is one text; without TEXT each line of standard input. Pooling and length 1 are as the model says unless given.",
+     lq_cli_embed},
+    {LQ_CMD_RANK, "rank", "-m MODEL QUERY [PASSAGE...]",
+     "Order passages by how near their meaning is to a query.\n\n"
+     "Without PASSAGE each line of standard input is one. Prints the cosine of the angle between the vectors and the passage, best\n"
+     "first; --json gives [{index, score, text}].",
+     lq_cli_rank},
+    {LQ_CMD_FILL_MASK, "fill-mask", "-m MODEL TEXT",
+     "Find the words that fit where a text has a mask, such as [MASK] or <mask>.\n\n"
+     "Prints probability and word, best first; --json gives one array for each mask: [{id, score, word}].",
+     lq_cli_fill_mask},
+    {LQ_CMD_CLASSIFY, "classify", "-m MODEL [--pair TEXT] [TEXT...]",
+     "Tell which labels fit a text.\n\n"
+     "Each TEXT is one text; without TEXT each line of standard input. A line for each text: labels and probabilities, best first;\n"
+     "--json gives [{label, score}]. --pair: the second text of a model that compares two.",
+     lq_cli_classify},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -44,10 +44,15 @@ int lq_cli_default_threads(void) {
   return n < 1 ? 1 : n > 8 ? 8 : (int)n;
 }
 
+int lq_cli_model_error(const char *path, const lq_error *e) {
+  bool files = e->status == LQ_E_FORMAT || e->status == LQ_E_UNSUPPORTED || e->status == LQ_E_ARCH;
+  return files ? lq_cli_failed("%s: %s", path, e->msg) : lq_cli_error(e);
+}
+
 int lq_cli_open_threads(const lq_cli_args *a, const char *path, int threads, lq_model **out) {
   lq_error err;
   lq_model_params params = {.threads = threads, .kernels = a->kernels};
-  return lq_model_open_file(path, &params, out, &err) == LQ_OK ? LQ_CLI_OK : lq_cli_error(&err);
+  return lq_model_open_file(path, &params, out, &err) == LQ_OK ? LQ_CLI_OK : lq_cli_model_error(path, &err);
 }
 
 int lq_cli_open(const lq_cli_args *a, bool fallback, lq_model **out) {

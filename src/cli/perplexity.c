@@ -45,6 +45,7 @@ static int run(const lq_cli_args *a, lq_session *s, lq_buf *room, bool has_bos, 
     if (chunk(s, ids + at, size, first, has_bos ? &bos : NULL, r, &err) != LQ_OK) return lq_cli_error(&err);
     if (a->verbose) fprintf(stderr, "chunk %zu of %zu: %.4f\n", r->chunks, n / size, exp(r->nll / (double)r->tokens));
   }
+  if (!isfinite(r->nll)) return lq_cli_failed("The model computes scores that are not numbers; its file is damaged.");
   if (n < n_ctx) fprintf(stderr, "loquat: note: %zu tokens are less than one chunk of %zu; all but the first are scored.\n", n, n_ctx);
   return LQ_CLI_OK;
 }

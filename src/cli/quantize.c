@@ -61,7 +61,7 @@ static int convert(const lq_cli_args *a, int in, const struct stat *st, sink *ou
   int code = LQ_CLI_OK;
   if (s != LQ_OK && lq_cli_interrupted()) code = LQ_CLI_INTERRUPTED;
   else if (s != LQ_OK && out->why) code = lq_cli_failed("%s could not be written: %s.", a->text[1], strerror(out->why));
-  else if (s != LQ_OK) code = lq_cli_error(&err);
+  else if (s != LQ_OK) code = lq_cli_model_error(a->text[0], &err);
   if (code == LQ_CLI_OK) {
     if (a->verbose) print_report(&report);
     printf("%s: %.1f MB -> %s: %.1f MB (%s)\n", a->text[0], 1e-6 * (double)n, a->text[1], 1e-6 * (double)out->n, a->text[2]);
@@ -99,7 +99,7 @@ static int write_beside(const lq_cli_args *a, int in, const struct stat *st) {
 int lq_cli_quantize(lq_cli_args *a) {
   struct stat in_stat, out_stat;
   if (a->n_text != 3) return lq_cli_usage("quantize takes three words: IN OUT TYPE. See: loquat quantize -h");
-  int in = open(a->text[0], O_RDONLY), code = LQ_CLI_OK;
+  int in = open(a->text[0], O_RDONLY | O_NONBLOCK), code = LQ_CLI_OK;
   if (in < 0 || fstat(in, &in_stat) != 0) code = lq_cli_failed("%s could not be opened: %s.", a->text[0], strerror(errno));
   else if (!S_ISREG(in_stat.st_mode)) code = lq_cli_failed("%s is not a file.", a->text[0]);
   else if (in_stat.st_size == 0) code = lq_cli_failed("%s is empty.", a->text[0]);

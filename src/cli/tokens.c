@@ -55,10 +55,11 @@ static int lines(const lq_cli_args *a, const lq_model *m, bool to_ids) {
   lq_str line;
   int code = LQ_CLI_OK, got;
   if (a->file && strcmp(a->file, "-") != 0) r.fd = open(a->file, O_RDONLY);
+  else lq_cli_invite(to_ids ? "Type a line to see its ids" : "Type ids to see their text");
   if (r.fd < 0) return lq_cli_failed("%s could not be opened: %s.", a->file, strerror(errno));
   while (code == LQ_CLI_OK && (got = lq_cli_line(&r, true, &line)) != LQ_CLI_LINE_END) {
     z.n = 0;
-    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("The input could not be read: %s.", strerror(errno));
+    if (got == LQ_CLI_LINE_ERROR) code = lq_cli_failed("%s could not be read: %s.", a->file ? a->file : "Standard input", strerror(errno));
     if (got != LQ_CLI_LINE) continue;
     lq_buf_add(&z, line.p, line.n);
     code = to_ids ? tokenize(a, m, line) : detokenize(a, m, z.p);

@@ -14,9 +14,11 @@ typedef struct job {
   lq_session *session;
   lq_options *options;
   lq_buf from, to;
+  const char *input; /* what lines are read from, for messages */
   bool wrote; /* something of this text is on stdout */
   uint32_t n_best; /* num_return_sequences: so many lines for each text, best first */
   lq_buf *best;    /* [n_best] those lines, when there are several */
+  uint32_t cut;    /* sentences whose translation a limit ended */
 } job;
 
 /* The one language of the list that is not `other`; *n = how many there are in all. */
@@ -56,7 +58,11 @@ static int languages(const lq_cli_args *a, const lq_model *m, job *j) {
   int code = LQ_CLI_OK;
   if (!j->to.n && (lq_model_tasks(m) & LQ_TASK_TRANSLATE)) {
     lq_buf names = {0};
-    if (list) lq_cli_json_text(list, &names);
+    const char *key, *v;
+    for (const char *at = list; at && lq_cli_json_next(&at, &key, &v);) {
+      if (names.n) lq_buf_addz(&names, ", ");
+      lq_cli_json_text(v, &names);
+    }
     code = lq_cli_usage("Say the language wanted: --to LANG. This model knows %s.", names.n ? names.p : "no language list");
     lq_buf_free(&names);
   }
@@ -95,6 +101,7 @@ static int translate(job *j, const char *text, size_t n, bool lines) {
     s = lq_next(j->session, &p, &err);
     if (s != LQ_OK) break;
     if (p.n_text) j->wrote = true;
+    j->cut += p.hypothesis == 0 && (p.finish == LQ_FINISH_LENGTH || p.finish == LQ_FINISH_CONTEXT);
     if (j->n_best > 1) keep(j, &p);
     for (size_t i = 0; i < p.n_text && j->n_best == 1; i++) putchar(lines && p.token_id >= 0 && p.text[i] == '\n' ? ' ' : p.text[i]);
     if (p.n_text && fflush(stdout) != 0) return LQ_CLI_FAILED; /* lq_cli_finish says why */
@@ -114,7 +121,7 @@ static int batch(job *j, lq_cli_reader *r, lq_buf *text, bool *end) {
   lq_str line;
   int got = lq_cli_line(r, true, &line);
   if (got == LQ_CLI_LINE_INTERRUPTED) return LQ_CLI_INTERRUPTED;
-  if (got == LQ_CLI_LINE_ERROR) return lq_cli_failed("The input could not be read: %s.", strerror(errno));
+  if (got == LQ_CLI_LINE_ERROR) return lq_cli_failed("%s could not be read: %s.", j->input, strerror(errno));
   *end = got == LQ_CLI_LINE_END;
   text->n = 0;
   for (int n = 0; got == LQ_CLI_LINE; got = lq_cli_line(r, false, &line)) {
@@ -145,11 +152,12 @@ static int from_lines(const lq_cli_args *a, job *j) {
   lq_buf text = {0};
   bool end = false;
   int code = LQ_CLI_OK;
+  j->input = a->file ? a->file : "Standard input";
   if (a->file && strcmp(a->file, "-") != 0) {
     r.fd = open(a->file, O_RDONLY);
     if (r.fd < 0) return lq_cli_failed("%s could not be opened: %s.", a->file, strerror(errno));
-  } else if (isatty(STDIN_FILENO)) {
-    fputs("Type a line to translate it; Ctrl-D ends.\n", stderr);
+  } else {
+    lq_cli_invite("Type a line to translate it");
   }
   while (code == LQ_CLI_OK && !end) code = batch(j, &r, &text, &end);
   if (r.fd != STDIN_FILENO) close(r.fd);
@@ -190,7 +198,7 @@ int lq_cli_translate(lq_cli_args *a) {
   job j = {0};
   lq_error err;
   lq_model *m = NULL;
-  if (a->n_text && (a->prompt || a->file)) return lq_cli_usage("Give the text once: as words, -p or -f.");
+  if ((a->n_text > 0) + (a->prompt != NULL) + (a->file != NULL) > 1) return lq_cli_usage("Give the text once: as words, -p or -f.");
   int code = lq_cli_open(a, true, &m);
   if (code == LQ_CLI_OK) code = languages(a, m, &j);
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &j.options);
@@ -202,6 +210,9 @@ int lq_cli_translate(lq_cli_args *a) {
     lq_cli_catch_interrupt();
     double t0 = lq_cli_seconds();
     code = a->n_text || a->prompt ? from_text(a, &j) : from_lines(a, &j);
+    fflush(stdout);
+    if (j.cut && !lq_cli_given(a, "max_new_tokens"))
+      fprintf(stderr, "loquat: note: %u of the translations reached a limit and end early: raise --max-new-tokens or -c.\n", (unsigned)j.cut);
     if (a->verbose) report(&j, lq_cli_seconds() - t0);
   }
   lq_session_close(j.session);

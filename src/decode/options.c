@@ -3,8 +3,6 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -91,7 +89,7 @@ static bool parse_number(lq_str v, double *out) {
   if (v.n == 0 || v.n >= sizeof(tmp) || (v.p[0] != '-' && v.p[0] != '.' && (v.p[0] < '0' || v.p[0] > '9'))) return false;
   memcpy(tmp, v.p, v.n);
   tmp[v.n] = '\0';
-  *out = strtod(tmp, &end);
+  *out = lq_strtod(tmp, &end);
   return end == tmp + v.n && isfinite(*out) && !strpbrk(tmp, "xX");
 }
 
@@ -108,7 +106,7 @@ static lq_status read_number(const option *o, lq_str v, bool whole, double *out,
   ok = ok && (o->above_min ? *out > o->min : *out >= o->min) && *out <= o->max && (!whole || *out == floor(*out));
   if (ok) return LQ_OK;
   char most[32] = "";
-  if (o->max <= 1000) snprintf(most, sizeof(most), " and at most %g", o->max);
+  if (o->max <= 1000) lq_format(most, sizeof(most), " and at most %g", o->max);
   return lq_fail(err, LQ_E_OPTION, "%s takes a %snumber %s %g%s, not \"%.*s\"", o->name, whole ? "whole " : "",
                  o->above_min ? "above" : "of at least", o->min, most, LQ_STR_ARG(v));
 }

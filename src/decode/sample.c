@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/logsum.h"
+
 /* e^x for x <= 0 within 2 ulp, from IEEE additions and multiplications alone: libm's exp differs between systems, and with it a draw. */
 static double exp_fixed(double x) {
   static const double log2e = 1.4426950408889634, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
@@ -82,18 +84,7 @@ static void keep_top_k(uint32_t top_k, float *logits, uint32_t n_vocab, uint32_t
     if (logits[i] < least) logits[i] = -INFINITY;
 }
 
-enum { LANES = 16 }; /* independent maxima: a compiler makes vectors of them without reordering anything */
-
-static float max_of(const float *x, uint32_t n) {
-  float most[LANES], m = -INFINITY;
-  uint32_t i = 0;
-  for (int l = 0; l < LANES; l++) most[l] = -INFINITY;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) most[l] = x[i + (uint32_t)l] > most[l] ? x[i + (uint32_t)l] : most[l];
-  for (; i < n; i++) m = x[i] > m ? x[i] : m;
-  for (int l = 0; l < LANES; l++) m = most[l] > m ? most[l] : m;
-  return m;
-}
+enum { LANES = 16 };
 
 uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar) {
   for (int any = 0; i + LANES <= n; i += LANES) {
@@ -108,7 +99,7 @@ uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar) {
  * drop while the sum is <= 1 - top_p; the likeliest always stays. */
 static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *order) {
   size_t n = 0;
-  double sum = 0, max = (double)max_of(logits, n_vocab);
+  double sum = 0, max = (double)lq_largest(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++) {
     if (logits[i] == -INFINITY) continue;
     order[n++] = i;
@@ -124,14 +115,14 @@ static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *
 }
 
 static void keep_min_p(double min_p, float *logits, uint32_t n_vocab) {
-  double max = (double)max_of(logits, n_vocab);
+  double max = (double)lq_largest(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++)
     if (exp_fixed((double)logits[i] - max) < min_p) logits[i] = -INFINITY;
 }
 
 /* A temperature so small that the best scores would become infinite sharpens their distances instead: the same distribution. */
 static void apply_temperature(float t, float *logits, uint32_t n_vocab) {
-  float max = max_of(logits, n_vocab), shift = isfinite(max) && !isfinite(max / t) ? max : 0.0f;
+  float max = lq_largest(logits, n_vocab), shift = isfinite(max) && !isfinite(max / t) ? max : 0.0f;
   for (uint32_t i = 0; i < n_vocab; i++) logits[i] = (logits[i] - shift) / t;
 }
 
@@ -146,12 +137,12 @@ void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_hist
 
 /* The first of the largest; 0 when none is a number. */
 static int32_t likeliest(const float *logits, uint32_t n) {
-  uint32_t i = lq_next_from(logits, n, 0, max_of(logits, n));
+  uint32_t i = lq_next_from(logits, n, 0, lq_largest(logits, n));
   return i < n ? (int32_t)i : 0;
 }
 
 static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
-  double sum = 0, max = (double)max_of(logits, n);
+  double sum = 0, max = (double)lq_largest(logits, n);
   for (uint32_t i = 0; i < n; i++)
     if (logits[i] != -INFINITY) sum += exp_fixed((double)logits[i] - max);
   double target = lq_rng_next(rng) * sum, at = 0;
@@ -167,11 +158,8 @@ static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
 
 lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s,
                     int32_t *token, float *logprob, lq_error *err) {
-  memcpy(s.work, logits, n_vocab * sizeof(float));
-  k->softmax(s.work, n_vocab);
   int32_t top = likeliest(logits, n_vocab);
-  /* the likeliest token's probability is 1 / sum(exp(x - max)) */
-  double log_sum = (double)logits[top] - log((double)s.work[top]);
+  double log_sum = (double)logits[top] + log(k->sum_exp(logits, n_vocab, logits[top]));
   if (!isfinite(log_sum)) return lq_fail(err, LQ_E_FORMAT, LQ_NO_NUMBER);
   if (!g->do_sample && lq_process_idle(g, &h)) {
     *token = top;
@@ -180,7 +168,7 @@ lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *lo
   }
   memcpy(s.work, logits, n_vocab * sizeof(float));
   lq_sample_process(g, s.work, n_vocab, h, s);
-  if (max_of(s.work, n_vocab) == -INFINITY) return lq_fail(err, LQ_E_OPTION, LQ_NO_TOKEN_LEFT);
+  if (lq_largest(s.work, n_vocab) == -INFINITY) return lq_fail(err, LQ_E_OPTION, LQ_NO_TOKEN_LEFT);
   *token = g->do_sample ? draw(rng, s.work, n_vocab) : likeliest(s.work, n_vocab);
   *logprob = (float)((double)logits[*token] - log_sum);
   return LQ_OK;

@@ -33,11 +33,16 @@ typedef struct lq_kernels {
   void (*pack[LQ_TYPE_COUNT])(void *w, void *tmp, size_t n_in);
   void (*unpack_row[LQ_TYPE_COUNT])(const void *group, size_t row, float *y, size_t n_in);
   lq_matmul_fn matmul_packed[LQ_TYPE_COUNT];
+  /* s[r*lds + j] = sum_d q[r*ldq + d] * k[j*ldk + d], r < n_q, j < n, d < n_d, each sum in the order of d: attention's scores, queries that
+   * share the keys together. lds, ldq, ldk in floats. */
+  void (*scores)(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const float *k, size_t ldk, size_t n, size_t n_d);
   /* out[r*ldo + d] += sum_j p[r*ldp + j] * v[j*ldv + d], r < n_p, j < n, d < n_d, each sum in the order of j: attention's weighted
    * sums of values, rows that share the values together. ldo, ldp, ldv in floats. */
   void (*weighted_sum)(float *out, size_t ldo, const float *p, size_t ldp, size_t n_p, const float *v, size_t ldv, size_t n, size_t n_d);
   /* x[n] = softmax(x[n]) in place; -INFINITY entries become 0; n >= 1. Maximum subtracted first. */
   void (*softmax)(float *x, size_t n);
+  /* sum of exp(x[i] - top), top the largest of x[n]; the sum in double. NaN if one of x is. */
+  double (*sum_exp)(const float *x, size_t n, float top);
   /* y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; the sum in double. w may be NULL (= 1). y may be x. */
   void (*rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps);
   /* y[i] = (x[i]-mean)/sqrt(var+eps) * w[i] + b[i]; sums in double; w, b may be NULL. y may be x. */

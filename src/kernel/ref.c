@@ -66,6 +66,21 @@ static void weighted_sum(float *out, size_t ldo, const float *p, size_t ldp, siz
       for (size_t d = 0; d < n_d; d++) out[r * ldo + d] += p[r * ldp + j] * v[j * ldv + d];
 }
 
+static void scores(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const float *k, size_t ldk, size_t n, size_t n_d) {
+  for (size_t r = 0; r < n_q; r++)
+    for (size_t j = 0; j < n; j++) {
+      double sum = 0;
+      for (size_t d = 0; d < n_d; d++) sum += (double)q[r * ldq + d] * (double)k[j * ldk + d];
+      s[r * lds + j] = (float)sum;
+    }
+}
+
+static double sum_exp(const float *x, size_t n, float top) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += (double)expf(x[i] - top);
+  return sum;
+}
+
 static void softmax(float *x, size_t n) {
   float top = x[0];
   for (size_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
@@ -120,7 +135,9 @@ static const lq_kernels table = {
     .name = "ref",
     .quantize = lq_quantize_q8a,
     .matmul = {LQ_QUANT_TYPES(LQ_REF_ROW)[LQ_F32] = matmul_F32, [LQ_F16] = matmul_F16, [LQ_BF16] = matmul_BF16},
+    .scores = scores,
     .weighted_sum = weighted_sum,
+    .sum_exp = sum_exp,
     .softmax = softmax,
     .rmsnorm = rmsnorm,
     .layernorm = layernorm,

@@ -143,6 +143,10 @@ static const char *differing_vector(const lq_kernels *k) {
   memset(a, 0, sizeof(a)), memset(b, 0, sizeof(b));
   k->weighted_sum(a, 16, x, 1, 5, x, 16, 15, 16), ref->weighted_sum(b, 16, x, 1, 5, x, 16, 15, 16);
   if (!near_all(a, b, 5 * 16)) return "weighted_sum";
+  k->scores(a, 19, x, 12, 5, x, 12, 19, 11), ref->scores(b, 19, x, 12, 5, x, 12, 19, 11);
+  if (!near_all(a, b, 5 * 19)) return "scores";
+  double sum = ref->sum_exp(x, TEST_IN, 4);
+  if (!(fabs(k->sum_exp(x, TEST_IN, 4) - sum) <= 1e-6 * sum)) return "sum_exp";
   for (int act = LQ_ACT_NONE; act <= LQ_ACT_TANH; act++) {
     memcpy(a, x, sizeof(a)), memcpy(b, x, sizeof(b));
     k->activate(act, a, x, TEST_IN), ref->activate(act, b, x, TEST_IN);

@@ -18,6 +18,25 @@
 #define LQ_X_ROWS 32  /* activation rows that share a decoded panel */
 #define LQ_X_STEP 40  /* bytes from one block of activations to the next, as the dots read them */
 
+/* ---- floats for sums whose lanes have nothing to do with each other ---- */
+typedef vf wf;
+#define WF_N 8
+#define LQ_SCORE_V 2 /* vectors of keys in a tile of scores */
+#define LQ_SUM_D 2   /* vectors of values in a tile of the weighted sum */
+LQ_INLINE wf wf_load(const float *p) { return vf_load(p); }
+LQ_INLINE void wf_store(float *p, wf a) { vf_store(p, a); }
+LQ_INLINE wf wf_splat(float a) { return vf_splat(a); }
+LQ_INLINE wf wf_fma(wf a, wf b, wf c) { return vf_fma(a, b, c); }
+/* Four floats from each of rows[0], [4]. */
+LQ_INLINE wf wf_load_quads(const float *const *rows, size_t d) { return _mm256_set_m128(_mm_loadu_ps(rows[4] + d), _mm_loadu_ps(rows[0] + d)); }
+/* Turns each quad of four vectors: v[i] = value i of every row. */
+LQ_INLINE void wf_turn_quads(wf *v) {
+  __m256 a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+  __m256 c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
+  v[0] = _mm256_shuffle_ps(a, c, 0x44), v[1] = _mm256_shuffle_ps(a, c, 0xEE);
+  v[2] = _mm256_shuffle_ps(b, d, 0x44), v[3] = _mm256_shuffle_ps(b, d, 0xEE);
+}
+
 /* ---- bytes: four values of each row ---- */
 typedef __m256i vb;
 LQ_INLINE vb vb_load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }

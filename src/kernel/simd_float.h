@@ -76,37 +76,111 @@ LQ_SIMD_FLOAT_MATMUL(F32, FLOAT_32)
 LQ_SIMD_FLOAT_MATMUL(F16, FLOAT_16)
 LQ_SIMD_FLOAT_MATMUL(BF16, FLOAT_B16)
 
+/* ---- attention's scores: keys side by side, so that nothing is folded ---- */
+
+#define SCORE_KEYS (LQ_SCORE_V * WF_N) /* keys turned at a time */
+#define SCORE_D 64                     /* and how many of their values */
+
+/* turned[n_d][SCORE_KEYS] = values [0, n_d) of the n keys at k; the last one stands in for those that are not there. */
+LQ_INLINE void turn_keys(float *turned, const float *k, size_t ldk, size_t n, size_t n_d) {
+  for (size_t j = 0; j < SCORE_KEYS && j < n; j += WF_N) {
+    const float *rows[WF_N];
+    for (size_t i = 0; i < WF_N; i++) rows[i] = k + (j + i < n ? j + i : n - 1) * ldk;
+    size_t d = 0;
+    for (; d + 4 <= n_d; d += 4) {
+      wf v[4];
+      LQ_UNROLL for (int i = 0; i < 4; i++) v[i] = wf_load_quads(rows + i, d);
+      wf_turn_quads(v);
+      LQ_UNROLL for (size_t i = 0; i < 4; i++) wf_store(turned + (d + i) * SCORE_KEYS + j, v[i]);
+    }
+    for (; d < n_d; d++)
+      for (size_t i = 0; i < WF_N; i++) turned[d * SCORE_KEYS + j + i] = rows[i][d];
+  }
+}
+
+/* s[nq][nv * WF_N] = (first ? 0 : s) + q times turned keys. */
+LQ_INLINE void score_tile(float *s, size_t lds, const float *q, size_t ldq, int nq, const float *turned, size_t n_d, int nv, bool first) {
+  wf sum[4][LQ_SCORE_V];
+  LQ_UNROLL for (int r = 0; r < nq; r++)
+    LQ_UNROLL for (int i = 0; i < nv; i++) sum[r][i] = first ? wf_splat(0) : wf_load(s + (size_t)r * lds + i * WF_N);
+  for (size_t d = 0; d < n_d; d++) {
+    wf k[LQ_SCORE_V];
+    LQ_UNROLL for (int i = 0; i < nv; i++) k[i] = wf_load(turned + d * SCORE_KEYS + i * WF_N);
+    LQ_UNROLL for (int r = 0; r < nq; r++) {
+      wf x = wf_splat(q[(size_t)r * ldq + d]);
+      LQ_UNROLL for (int i = 0; i < nv; i++) sum[r][i] = wf_fma(x, k[i], sum[r][i]);
+    }
+  }
+  LQ_UNROLL for (int r = 0; r < nq; r++) LQ_UNROLL for (int i = 0; i < nv; i++) wf_store(s + (size_t)r * lds + i * WF_N, sum[r][i]);
+}
+
+/* n <= SCORE_KEYS turned keys; a vector that is not full goes through a copy. */
+LQ_INLINE void score_rows(float *s, size_t lds, const float *q, size_t ldq, int nq, const float *turned, size_t n, size_t n_d, bool first) {
+  size_t j = 0;
+  if (n == SCORE_KEYS) {
+    score_tile(s, lds, q, ldq, nq, turned, n_d, LQ_SCORE_V, first);
+    return;
+  }
+  for (; j + WF_N <= n; j += WF_N) score_tile(s + j, lds, q, ldq, nq, turned + j, n_d, 1, first);
+  if (j == n) return;
+  float part[4 * WF_N];
+  for (int r = 0; !first && r < nq; r++) memcpy(part + r * WF_N, s + (size_t)r * lds + j, (n - j) * sizeof(float));
+  score_tile(part, WF_N, q, ldq, nq, turned + j, n_d, 1, first);
+  for (int r = 0; r < nq; r++) memcpy(s + (size_t)r * lds + j, part + r * WF_N, (n - j) * sizeof(float));
+}
+
+static void scores(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const float *k, size_t ldk, size_t n, size_t n_d) {
+  _Alignas(64) float turned[SCORE_D * SCORE_KEYS];
+  for (size_t j = 0; j < n; j += SCORE_KEYS) {
+    size_t keys = n - j < SCORE_KEYS ? n - j : SCORE_KEYS;
+    for (size_t d = 0; d < n_d; d += SCORE_D) {
+      size_t r = 0, nd = n_d - d < SCORE_D ? n_d - d : SCORE_D;
+      turn_keys(turned, k + j * ldk + d, ldk, keys, nd);
+      for (; r + 4 <= n_q; r += 4) score_rows(s + r * lds + j, lds, q + r * ldq + d, ldq, 4, turned, keys, nd, d == 0);
+      if (r + 3 == n_q) score_rows(s + r * lds + j, lds, q + r * ldq + d, ldq, 3, turned, keys, nd, d == 0), r += 3;
+      for (; r < n_q; r++) score_rows(s + r * lds + j, lds, q + r * ldq + d, ldq, 1, turned, keys, nd, d == 0);
+    }
+  }
+}
+
 /* ---- attention's weighted sum ---- */
 
 LQ_INLINE void weighted_tile(float *out, size_t ldo, const float *p, size_t ldp, int np, const float *v, size_t ldv, size_t n, int nd) {
-  vf sum[4][4];
-  LQ_UNROLL for (int r = 0; r < np; r++) LQ_UNROLL for (int d = 0; d < nd; d++) sum[r][d] = vf_load(out + (size_t)r * ldo + d * VF_N);
+  wf sum[4][4];
+  LQ_UNROLL for (int r = 0; r < np; r++) LQ_UNROLL for (int d = 0; d < nd; d++) sum[r][d] = wf_load(out + (size_t)r * ldo + d * WF_N);
   for (size_t j = 0; j < n; j++) {
-    vf row[4];
-    LQ_UNROLL for (int d = 0; d < nd; d++) row[d] = vf_load(v + j * ldv + d * VF_N);
+    wf row[4];
+    LQ_UNROLL for (int d = 0; d < nd; d++) row[d] = wf_load(v + j * ldv + d * WF_N);
     LQ_UNROLL for (int r = 0; r < np; r++) {
-      vf w = vf_splat(p[(size_t)r * ldp + j]);
-      LQ_UNROLL for (int d = 0; d < nd; d++) sum[r][d] = vf_fma(w, row[d], sum[r][d]);
+      wf w = wf_splat(p[(size_t)r * ldp + j]);
+      LQ_UNROLL for (int d = 0; d < nd; d++) sum[r][d] = wf_fma(w, row[d], sum[r][d]);
     }
   }
-  LQ_UNROLL for (int r = 0; r < np; r++) LQ_UNROLL for (int d = 0; d < nd; d++) vf_store(out + (size_t)r * ldo + d * VF_N, sum[r][d]);
+  LQ_UNROLL for (int r = 0; r < np; r++) LQ_UNROLL for (int d = 0; d < nd; d++) wf_store(out + (size_t)r * ldo + d * WF_N, sum[r][d]);
 }
 
 /* Rows in step with each other: a row's sum runs over j in order whatever the tile. */
 LQ_INLINE void weighted_rows(float *out, size_t ldo, const float *p, size_t ldp, int np, const float *v, size_t ldv, size_t n, size_t n_d) {
   size_t d = 0;
-  for (; d + LQ_SUM_D * VF_N <= n_d; d += LQ_SUM_D * VF_N) weighted_tile(out + d, ldo, p, ldp, np, v + d, ldv, n, LQ_SUM_D);
-  for (; d + VF_N <= n_d; d += VF_N) weighted_tile(out + d, ldo, p, ldp, np, v + d, ldv, n, 1);
+  for (; d + LQ_SUM_D * WF_N <= n_d; d += LQ_SUM_D * WF_N) weighted_tile(out + d, ldo, p, ldp, np, v + d, ldv, n, LQ_SUM_D);
+  for (; d + WF_N <= n_d; d += WF_N) weighted_tile(out + d, ldo, p, ldp, np, v + d, ldv, n, 1);
   for (; d < n_d; d++)
     for (int r = 0; r < np; r++)
-      for (size_t j = 0; j < n; j++) out[(size_t)r * ldo + d] += p[(size_t)r * ldp + j] * v[j * ldv + d];
+      for (size_t j = 0; j < n; j++) {
+        float *to = out + (size_t)r * ldo + d, a = p[(size_t)r * ldp + j], b = v[j * ldv + d];
+        *to = LQ_REST_FMA(a, b, *to);
+      }
 }
 
+#define SUM_KEYS 128 /* values that stay in the first cache while all rows pass */
+
 static void weighted_sum(float *out, size_t ldo, const float *p, size_t ldp, size_t n_p, const float *v, size_t ldv, size_t n, size_t n_d) {
-  size_t r = 0;
-  for (; r + 4 <= n_p; r += 4) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 4, v, ldv, n, n_d);
-  if (r + 3 == n_p) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 3, v, ldv, n, n_d), r += 3;
-  for (; r < n_p; r++) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 1, v, ldv, n, n_d);
+  for (size_t j = 0; j < n; j += SUM_KEYS, p += SUM_KEYS, v += SUM_KEYS * ldv) {
+    size_t r = 0, nj = n - j < SUM_KEYS ? n - j : SUM_KEYS;
+    for (; r + 4 <= n_p; r += 4) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 4, v, ldv, nj, n_d);
+    if (r + 3 == n_p) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 3, v, ldv, nj, n_d), r += 3;
+    for (; r < n_p; r++) weighted_rows(out + r * ldo, ldo, p + r * ldp, ldp, 1, v, ldv, nj, n_d);
+  }
 }
 
 /* ---- exp ---- */
@@ -163,29 +237,57 @@ LQ_INLINE vf vd_exp(vd x) {
     }                                                              \
   } while (0)
 
-static void softmax(float *x, size_t n) {
-  float top = x[0];
+/* Sums exp(x[i] - top), i < n (whole vectors), lane by lane onto *part, 0 where that is below e^-87; to: where the terms go, or NULL. */
+#ifndef LQ_EXP_SUM
+LQ_INLINE void exp_sum(const float *x, float *to, size_t n, float top, vd *part) {
+  float own[VF_N];
+  for (size_t i = 0; i < n; i += VF_N) {
+    vf v = vf_sub(vf_load(x + i), vf_splat(top));
+    float *at = to ? to + i : own;
+    vf_store(at, vf_zero_below(vf_exp(v), v, vf_splat(-87.0f)));
+    *part = vd_add(*part, vd_from(at));
+  }
+}
+#define LQ_EXP_SUM exp_sum
+#endif
+
+static float largest(const float *x, size_t n) {
+  float top = x[0], lanes[VF_N];
   size_t i = 0;
-  if (n >= VF_N) {
-    vf most = vf_load(x);
-    for (i = VF_N; i + VF_N <= n; i += VF_N) most = vf_max(vf_load(x + i), most);
-    float lanes[VF_N];
-    vf_store(lanes, most);
+  if (n >= 4 * VF_N) {
+    vf m[4];
+    for (int k = 0; k < 4; k++) m[k] = vf_load(x + k * VF_N);
+    for (i = 4 * VF_N; i + 4 * VF_N <= n; i += 4 * VF_N)
+      LQ_UNROLL for (int k = 0; k < 4; k++) m[k] = vf_max(vf_load(x + i + (size_t)k * VF_N), m[k]);
+    vf_store(lanes, vf_max(vf_max(m[0], m[1]), vf_max(m[2], m[3])));
     for (int k = 0; k < VF_N; k++) top = lanes[k] > top ? lanes[k] : top;
   }
   for (; i < n; i++) top = x[i] > top ? x[i] : top;
-  /* All -infinity: nothing to subtract, everything becomes 0. A NaN reaches the sum and so every weight. */
-  if (top == -INFINITY) top = 0;
-  vf shift = vf_splat(top), low = vf_splat(-87.0f);
-  LQ_EACH_VECTOR(x, n, vf_zero_below(vf_exp(vf_sub(v, shift)), vf_sub(v, shift), low));
-  double sum = 0;
+  return top;
+}
+
+static void softmax(float *x, size_t n) {
+  size_t whole = n / VF_N * VF_N;
   vd part = vd_splat(0);
-  for (i = 0; i + VF_N <= n; i += VF_N) part = vd_add(part, vd_from(x + i));
-  for (; i < n; i++) sum += (double)x[i];
+  double sum = 0;
+  /* All -infinity: nothing to subtract, everything becomes 0. A NaN reaches the sum and so every weight. */
+  float top = largest(x, n);
+  if (top == -INFINITY) top = 0;
+  LQ_EXP_SUM(x, x, whole, top, &part);
+  LQ_EACH_VECTOR(x + whole, n - whole, vf_zero_below(vf_exp(vf_sub(v, vf_splat(top))), vf_sub(v, vf_splat(top)), vf_splat(-87.0f)));
+  for (size_t i = whole; i < n; i++) sum += (double)x[i];
   sum += vd_sum(part);
   float inv = sum > 0 ? (float)(1 / sum) : sum == 0 ? 0.0f : (float)sum;
-  vf scale = vf_splat(inv);
-  LQ_EACH_VECTOR(x, n, vf_mul(v, scale));
+  LQ_EACH_VECTOR(x, n, vf_mul(v, vf_splat(inv)));
+}
+
+static double sum_exp(const float *x, size_t n, float top) {
+  size_t whole = n / VF_N * VF_N;
+  vd part = vd_splat(0);
+  LQ_EXP_SUM(x, NULL, whole, top, &part);
+  double sum = vd_sum(part);
+  for (size_t i = whole; i < n; i++) sum += (double)expf(x[i] - top);
+  return sum;
 }
 
 /* ---- norms ---- */

@@ -16,6 +16,7 @@
 #define LQ_WIDE_ZERO 0
 #define LQ_FLOAT_X 2  /* activation rows in a tile of floats */
 #define LQ_SUM_D 2    /* vectors of values in a tile of the weighted sum */
+#define LQ_REST_FMA(A, B, C) ((A) * (B) + (C))
 #define LQ_X_ROWS 16  /* activation rows that share a decoded panel */
 #define LQ_TILE_G 1   /* groups in a register tile */
 #ifdef LQ_RELAXED
@@ -73,6 +74,23 @@ LQ_INLINE vi vf_to_int(vf a) { return wasm_i32x4_relaxed_trunc_f32x4(wasm_f32x4_
 LQ_INLINE vf vf_fma(vf a, vf b, vf c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
 LQ_INLINE vi vf_to_int(vf a) { return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(a)); }
 #endif
+/* ---- floats for sums whose lanes have nothing to do with each other ---- */
+typedef vf wf;
+#define WF_N 4
+#define LQ_SCORE_V 2 /* vectors of keys in a tile of scores */
+LQ_INLINE wf wf_load(const float *p) { return vf_load(p); }
+LQ_INLINE void wf_store(float *p, wf a) { vf_store(p, a); }
+LQ_INLINE wf wf_splat(float a) { return vf_splat(a); }
+LQ_INLINE wf wf_fma(wf a, wf b, wf c) { return vf_fma(a, b, c); }
+LQ_INLINE wf wf_load_quads(const float *const *rows, size_t d) { return vf_load(rows[0] + d); }
+/* v[i] = value i of every row. */
+LQ_INLINE void wf_turn_quads(wf *v) {
+  v128_t a = wasm_i32x4_shuffle(v[0], v[1], 0, 4, 1, 5), b = wasm_i32x4_shuffle(v[0], v[1], 2, 6, 3, 7);
+  v128_t c = wasm_i32x4_shuffle(v[2], v[3], 0, 4, 1, 5), d = wasm_i32x4_shuffle(v[2], v[3], 2, 6, 3, 7);
+  v[0] = wasm_i32x4_shuffle(a, c, 0, 1, 4, 5), v[1] = wasm_i32x4_shuffle(a, c, 2, 3, 6, 7);
+  v[2] = wasm_i32x4_shuffle(b, d, 0, 1, 4, 5), v[3] = wasm_i32x4_shuffle(b, d, 2, 3, 6, 7);
+}
+
 /* max and min keep a NaN in x: pmax(a, b) = a < b ? b : a. */
 LQ_INLINE vf vf_max(vf x, vf bound) { return wasm_f32x4_pmax(x, bound); }
 LQ_INLINE vf vf_min(vf x, vf bound) { return wasm_f32x4_pmin(x, bound); }

@@ -13,7 +13,7 @@
 #define LQ_UNROLL _Pragma("GCC unroll 16")
 
 #define LQ_FLOAT_X 2 /* activation rows in a tile of floats */
-#define LQ_SUM_D 2   /* vectors of values in a tile of the weighted sum */
+#define LQ_REST_FMA(A, B, C) __builtin_fmaf(A, B, C) /* what is left of a vector: the same bits as in one */
 
 /* ---- eight floats or 32-bit integers ---- */
 typedef __m256i vi;

@@ -24,15 +24,17 @@ typedef struct lq_stack {
   lq_kv self, cross;
   const lq_run *sources; /* the caller's, set for a run: rows that read one source together, seq = the source. NULL: each run reads its own */
   size_t n_sources;
-  float *x;              /* [max_rows][d_model]: the residual stream; after a run, the normed output */
+  float *x;              /* [max_rows][d_model]: the residual stream; after a run, its output */
   float *h, *t;          /* [max_rows][d_model] */
   float *q, *a;          /* [max_rows][n_head * d_head] */
   float *k, *v;          /* [max_rows][n_head_kv * d_head] */
   float *gate, *up;      /* [max_rows][d_ff] */
-  lq_q8a *q8;            /* quantised rows of the widest matrix */
-  float *scores;
-  float *rope;           /* [n_ctx][n_rot] cos, sin */
-  float *enc_bias, *dec_bias; /* T5: [n_head][2*n_src - 1], [n_head][n_ctx] */
+  lq_q8a *q8;            /* [max_rows][q8_row]: quantised rows of the widest matrix */
+  float *scores;         /* [threads][scores_thread] */
+  size_t q8_row, scores_thread;
+  float *rope;           /* [max(n_ctx, n_src)][n_rot] cos, sin */
+  float *rope_local;     /* the same for local layers, where they turn otherwise */
+  float *enc_bias, *dec_bias; /* T5, ALiBi: [n_head][2*n_src - 1], [n_head][n_ctx] */
   lq_stack_probe probe;
   void *probe_ctx;
 } lq_stack;
@@ -40,9 +42,10 @@ typedef struct lq_stack {
 /* Takes all memory from `a` (or measures it). False when the arena is full or a size overflows. Tables are filled when not measuring. */
 bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size size, lq_arena *a);
 
-/* x rows = embeddings of ids[n]. ids must be in range. */
-void lq_stack_embed(lq_stack *s, const int32_t *ids, uint32_t n);
-/* Runs the rows in s->x through `l`, s->x = normed output. Decoder: keys and values go to s->self at each run's positions; runs[].n_kv
+/* Fills s->x with what `l` reads: embeddings of ids[row] with positions, token types (types[row]; NULL = 0) and norm, as the model has them.
+ * ids and types must be in range, runs' positions within the context. */
+void lq_stack_embed(lq_stack *s, const lq_layers *l, const int32_t *ids, const uint8_t *types, const lq_run *runs, size_t n_runs);
+/* Runs the rows in s->x through `l`, s->x = output, normed if the model does. Decoder: keys and values go to s->self at each run's positions; runs[].n_kv
  * is the source length for cross attention. Encoder: runs[].n_kv = n_rows of the run. */
 void lq_stack_run(lq_stack *s, const lq_layers *l, const lq_run *runs, size_t n_runs, uint32_t n_rows);
 /* Cross-attention keys and values of every decoder layer from the encoder output in s->x. Returns the layers filled. */

@@ -31,6 +31,8 @@ typedef struct lq_attention {
   size_t n_runs;
   uint32_t n_head, n_head_kv, d_head;
   float scale;
+  float cap;         /* scores become cap * tanh(score / cap) before the bias; 0 = no cap. Gemma 2, 2024 */
+  uint32_t window;   /* causal: row at position p sees no key before p - window + 1; 0 = all. Beltagy et al. 2020 */
   bool causal;       /* row at position p sees keys 0..p; else all n_kv */
   const float *bias; /* [n_head][n_bias], added to the score of key j for query p at bias[h][bias_zero + j - p]; NULL = none */
   size_t n_bias, bias_zero;
@@ -38,7 +40,7 @@ typedef struct lq_attention {
 } lq_attention;
 
 /* Floats of scratch a thread needs for max_kv keys. */
-size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, size_t max_kv);
+size_t lq_attention_scratch(uint32_t n_head, uint32_t n_head_kv, uint32_t d_head, size_t max_kv);
 void lq_attention_run(const lq_nn *nn, const lq_attention *a, size_t max_kv);
 
 #endif

@@ -6,50 +6,63 @@
  * leaves most of the work to the others. */
 #define PART_STEP 16u
 #define PARTS_PER_THREAD 6u
+/* Multiply-adds that a part should have at least: handing one out costs a fraction of a microsecond. */
+#define PART_MACS (1u << 18)
+/* As many rows of activations are worth a pass over the weights of their own: threads then share rows, not outputs. */
+#define ROW_BLOCK 32u
 /* Up to this many rows are quantised, normed and activated by the caller alone. */
 #define FEW_ROWS 8u
-/* Below this many multiply-adds, waking another thread costs more than it saves. */
-#define SERIAL_MACS 65536u
+/* Below this many multiply-adds (some microseconds), another thread's answer comes later than the caller's own. */
+#define SERIAL_MACS (1u << 17)
 
 static bool takes_floats(lq_type t) { return t == LQ_F32 || t == LQ_F16 || t == LQ_BF16; }
 
 typedef struct linear_job {
   const lq_kernels *k;
-  const lq_mat *w;
   const lq_acts *x;
-  float *y;
-  size_t ldy;
-  uint32_t part_rows;
-  bool floats;
+  const lq_product *products;
+  size_t n_products;
+  uint32_t part_rows; /* outputs, or rows of activations when by_rows */
+  bool by_rows;
 } linear_job;
 
-static void multiply(const linear_job *j, lq_matmul_fn fn, uint32_t first, uint32_t n) {
-  const lq_mat *w = j->w;
-  const lq_acts *x = j->x;
-  const void *in = j->floats ? (const void *)x->x : (const void *)x->q;
-  size_t stride = j->floats ? x->n_in * sizeof(float) : (size_t)(x->n_in / LQ_QK) * sizeof(lq_q8a);
-  if (n) fn(j->y + first, j->ldy, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, x->n_rows, w->n_in);
+/* Outputs [first, first + n) of rows [row0, row0 + n_rows), all packed or all not. */
+static void multiply(const lq_acts *x, const lq_product *p, lq_matmul_fn fn, uint32_t row0, uint32_t n_rows, uint32_t first, uint32_t n) {
+  const lq_mat *w = p->w;
+  bool floats = takes_floats(w->type);
+  const void *in = floats ? (const void *)(x->x + (size_t)row0 * x->n_in) : (const void *)(x->q + (size_t)row0 * (x->n_in / LQ_QK));
+  size_t stride = floats ? x->n_in * sizeof(float) : (size_t)(x->n_in / LQ_QK) * sizeof(lq_q8a);
+  float *y = p->y + (size_t)row0 * w->n_out + first;
+  if (n) fn(y, w->n_out, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, n_rows, w->n_in);
 }
 
-static void linear_rows(const linear_job *j, uint32_t first, uint32_t n) {
-  const lq_mat *w = j->w;
-  const lq_acts *x = j->x;
+static void linear_block(const lq_kernels *k, const lq_acts *x, const lq_product *p, uint32_t row0, uint32_t n_rows, uint32_t first, uint32_t n) {
+  const lq_mat *w = p->w;
   uint32_t packed = w->n_packed <= first ? 0 : w->n_packed - first < n ? w->n_packed - first : n;
-  multiply(j, j->k->matmul_packed[w->type], first, packed);
-  multiply(j, j->k->matmul[w->type], first + packed, n - packed);
+  multiply(x, p, k->matmul_packed[w->type], row0, n_rows, first, packed);
+  multiply(x, p, k->matmul[w->type], row0, n_rows, first + packed, n - packed);
   if (!w->bias) return;
-  for (uint32_t r = 0; r < x->n_rows; r++) {
-    float *y = j->y + r * j->ldy + first;
+  for (uint32_t r = row0; r < row0 + n_rows; r++) {
+    float *y = p->y + (size_t)r * w->n_out + first;
     for (uint32_t i = 0; i < n; i++) y[i] += w->bias[first + i];
   }
 }
 
+static uint32_t parts_of(uint32_t n, uint32_t per_part) { return (n + per_part - 1) / per_part; }
+
 static void linear_part(void *ctx, int part, int thread) {
   (void)thread;
   const linear_job *j = ctx;
-  uint32_t first = (uint32_t)part * j->part_rows;
-  uint32_t left = j->w->n_out - first;
-  linear_rows(j, first, left < j->part_rows ? left : j->part_rows);
+  uint32_t at = (uint32_t)part;
+  const lq_product *p = j->products;
+  if (j->by_rows) {
+    uint32_t row0 = at * j->part_rows, left = j->x->n_rows - row0;
+    for (size_t i = 0; i < j->n_products; i++) linear_block(j->k, j->x, &p[i], row0, left < j->part_rows ? left : j->part_rows, 0, p[i].w->n_out);
+    return;
+  }
+  for (; at >= parts_of(p->w->n_out, j->part_rows); p++) at -= parts_of(p->w->n_out, j->part_rows);
+  uint32_t first = at * j->part_rows, left = p->w->n_out - first;
+  linear_block(j->k, j->x, p, 0, j->x->n_rows, first, left < j->part_rows ? left : j->part_rows);
 }
 
 typedef struct quantize_job {
@@ -68,28 +81,31 @@ static void run_rows(const lq_nn *nn, void (*fn)(void *ctx, int part, int thread
   lq_pool_run(n_rows > FEW_ROWS ? nn->pool : NULL, fn, ctx, (int)n_rows);
 }
 
-void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy) {
-  bool floats = takes_floats(w->type);
+void lq_linear(const lq_nn *nn, lq_acts *x, const lq_product *products, size_t n_products) {
+  uint64_t n_out = 0;
   if (x->n_rows == 0) return;
-  if (!floats && !x->quantized) {
+  for (size_t i = 0; i < n_products; i++) {
+    n_out += products[i].w->n_out;
+    if (takes_floats(products[i].w->type) || x->quantized) continue;
     quantize_job q = {nn->k, x};
     run_rows(nn, quantize_part, &q, x->n_rows);
     x->quantized = true;
   }
-  uint32_t per_part = w->n_out / ((uint32_t)lq_pool_threads(nn->pool) * PARTS_PER_THREAD);
-  linear_job j = {nn->k, w, x, y, ldy, (per_part / PART_STEP + 1) * PART_STEP, floats};
-  uint64_t macs = (uint64_t)w->n_out * w->n_in * x->n_rows;
-  if (!nn->pool || macs < SERIAL_MACS) {
-    linear_rows(&j, 0, w->n_out);
-    return;
-  }
-  lq_pool_run(nn->pool, linear_part, &j, (int)((w->n_out + j.part_rows - 1) / j.part_rows));
+  uint32_t threads = (uint32_t)lq_pool_threads(nn->pool);
+  uint64_t macs = n_out * x->n_in * x->n_rows, per_thread = macs / threads / PART_MACS;
+  per_thread = per_thread < 1 ? 1 : per_thread > PARTS_PER_THREAD ? PARTS_PER_THREAD : per_thread;
+  uint32_t part_rows = parts_of((uint32_t)(n_out / per_thread), threads * PART_STEP) * PART_STEP;
+  linear_job j = {nn->k, x, products, n_products, part_rows ? part_rows : PART_STEP, x->n_rows >= ROW_BLOCK * threads};
+  if (j.by_rows) j.part_rows = ROW_BLOCK;
+  uint32_t parts = j.by_rows ? parts_of(x->n_rows, ROW_BLOCK) : 0;
+  for (size_t i = 0; !j.by_rows && i < n_products; i++) parts += parts_of(products[i].w->n_out, j.part_rows);
+  lq_pool_run(macs < SERIAL_MACS ? NULL : nn->pool, linear_part, &j, (int)parts);
 }
 
 typedef struct row_job {
   const lq_kernels *k;
   float *y;
-  const float *x, *w;
+  const float *x, *w, *b;
   size_t n;
   float eps;
   lq_act act;
@@ -102,6 +118,13 @@ static void norm_part(void *ctx, int part, int thread) {
   j->k->rmsnorm(j->y + at, j->x + at, j->w, j->n, j->eps);
 }
 
+static void layernorm_part(void *ctx, int part, int thread) {
+  (void)thread;
+  const row_job *j = ctx;
+  size_t at = (size_t)part * j->n;
+  j->k->layernorm(j->y + at, j->x + at, j->w, j->b, j->n, j->eps);
+}
+
 static void activate_part(void *ctx, int part, int thread) {
   (void)thread;
   const row_job *j = ctx;
@@ -112,6 +135,11 @@ static void activate_part(void *ctx, int part, int thread) {
 void lq_rmsnorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, uint32_t n_rows, size_t n, float eps) {
   row_job j = {.k = nn->k, .y = y, .x = x, .w = w, .n = n, .eps = eps};
   run_rows(nn, norm_part, &j, n_rows);
+}
+
+void lq_layernorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, const float *b, uint32_t n_rows, size_t n, float eps) {
+  row_job j = {.k = nn->k, .y = y, .x = x, .w = w, .b = b, .n = n, .eps = eps};
+  run_rows(nn, layernorm_part, &j, n_rows);
 }
 
 void lq_activate_rows(const lq_nn *nn, lq_act act, float *x, const float *gate, uint32_t n_rows, size_t n) {

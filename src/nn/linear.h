@@ -31,11 +31,19 @@ typedef struct lq_acts {
   bool quantized;
 } lq_acts;
 
-/* y[n_rows, n_out] = x W^T + b, rows ldy floats apart. y may not alias x. Never fails. */
-void lq_linear(const lq_nn *nn, const lq_mat *w, lq_acts *x, float *y, size_t ldy);
+/* One of several products of the same activations: y[n_rows, n_out], rows w->n_out floats apart. */
+typedef struct lq_product {
+  const lq_mat *w;
+  float *y;
+} lq_product;
 
-/* Rows of n values shared among the threads: y = rmsnorm(x) * w (w may be NULL, y may be x); x = act(x) * gate (gate may be NULL). */
+/* y = x W^T + b of each product, all in one sharing among the threads. No y aliases x or another y. Never fails. */
+void lq_linear(const lq_nn *nn, lq_acts *x, const lq_product *products, size_t n_products);
+
+/* Rows of n values shared among the threads: y = rmsnorm(x) * w (w may be NULL, y may be x); y = layernorm(x) * w + b (the same);
+ * x = act(x) * gate (gate may be NULL). */
 void lq_rmsnorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, uint32_t n_rows, size_t n, float eps);
+void lq_layernorm_rows(const lq_nn *nn, float *y, const float *x, const float *w, const float *b, uint32_t n_rows, size_t n, float eps);
 void lq_activate_rows(const lq_nn *nn, lq_act act, float *x, const float *gate, uint32_t n_rows, size_t n);
 
 /* y[n_in] = row i of w, decoded. */

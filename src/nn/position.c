@@ -1,16 +1,29 @@
-/* Rotary and relative positions. May call: math. */
+/* Rotary, relative and sinusoidal positions. May call: math. */
 #include "nn/position.h"
 
 #include <math.h>
 
-void lq_rope_table(float *table, size_t n_pos, size_t n_rot, double base, double scale, const float *factors) {
+/* The pair (a real number) that turns `beta` times in the trained positions. */
+static double yarn_pair(const lq_rope_spec *s, size_t n_rot, double beta) {
+  return (double)n_rot * log(s->n_orig / (beta * 2 * 3.14159265358979323846)) / (2 * log(s->base));
+}
+
+/* How much of the undivided frequency pair i keeps, 0..1. */
+static double yarn_keep(const lq_rope_spec *s, size_t n_rot, size_t i) {
+  double low = fmax(floor(yarn_pair(s, n_rot, s->beta_fast)), 0), high = fmin(ceil(yarn_pair(s, n_rot, s->beta_slow)), (double)n_rot - 1);
+  double ramp = ((double)i - low) / fmax(high - low, 0.001);
+  return 1 - fmin(fmax(ramp, 0), 1);
+}
+
+void lq_rope_table(float *table, size_t n_pos, size_t n_rot, const lq_rope_spec *spec, const float *factors) {
   for (size_t i = 0; i < n_rot / 2; i++) {
-    double freq = pow(base, -2.0 * (double)i / (double)n_rot) / scale;
+    double freq = pow(spec->base, -2.0 * (double)i / (double)n_rot), keep = spec->yarn ? yarn_keep(spec, n_rot, i) : 0;
+    freq = keep * freq + (1 - keep) * freq / spec->scale;
     if (factors) freq /= (double)factors[i];
     for (size_t pos = 0; pos < n_pos; pos++) {
       double angle = (double)pos * freq;
-      table[pos * n_rot + 2 * i] = (float)cos(angle);
-      table[pos * n_rot + 2 * i + 1] = (float)sin(angle);
+      table[pos * n_rot + 2 * i] = (float)(cos(angle) * spec->magnitude);
+      table[pos * n_rot + 2 * i + 1] = (float)(sin(angle) * spec->magnitude);
     }
   }
 }
@@ -51,5 +64,30 @@ void lq_t5_bias_table(float *table, int64_t first, size_t n_delta, const float *
   for (size_t i = 0; i < n_delta; i++) {
     uint32_t b = lq_t5_bucket(first + (int64_t)i, bidirectional, n_buckets, max_distance);
     for (size_t h = 0; h < n_head; h++) table[h * n_delta + i] = bias[b * n_head + h];
+  }
+}
+
+static double alibi_slope(size_t head, size_t n_head, double max_bias) {
+  size_t power = 1;
+  while (power * 2 <= n_head) power *= 2;
+  if (head < power) return exp2(-max_bias * (double)(head + 1) / (double)power);
+  return exp2(-max_bias * (double)(2 * (head - power) + 1) / (double)(2 * power));
+}
+
+void lq_alibi_table(float *table, int64_t first, size_t n_delta, size_t n_head, double max_bias) {
+  for (size_t h = 0; h < n_head; h++) {
+    double slope = alibi_slope(h, n_head, max_bias);
+    for (size_t i = 0; i < n_delta; i++) table[h * n_delta + i] = (float)(-slope * fabs((double)(first + (int64_t)i)));
+  }
+}
+
+void lq_sinusoid_add(lq_sinusoid_kind kind, float *x, size_t d, uint32_t pos) {
+  size_t half = (d + 1) / 2;
+  double span = kind == LQ_SIN_HALVES_INCLUSIVE ? (double)(half > 1 ? half - 1 : 1) : (double)d / 2;
+  for (size_t i = 0; i < half; i++) {
+    double angle = (double)pos * pow(10000.0, -(double)i / span);
+    size_t at = kind == LQ_SIN_PAIRS ? 2 * i : i, next = kind == LQ_SIN_PAIRS ? at + 1 : half + i;
+    x[at] += (float)sin(angle);
+    if (next < d) x[next] += (float)cos(angle);
   }
 }

@@ -16,7 +16,7 @@ typedef struct encoding {
 static bool splits(const encoding *e, int32_t id, bool normalized) {
   const lq_tokenizer *t = e->t;
   if (id < 0 || normalized != ((t->added[id] & LQ_ADDED_NORMALIZED) != 0)) return false;
-  return t->kinds[id] == LQ_TOKEN_CONTROL ? e->parse_special : t->kinds[id] == LQ_TOKEN_USER && !t->unigram;
+  return t->kinds[id] == LQ_TOKEN_CONTROL ? e->parse_special : t->kinds[id] == LQ_TOKEN_USER && !t->sp;
 }
 
 /* The longest token written at p that splits the text; -1 if none. */
@@ -76,7 +76,9 @@ static lq_status split(const encoding *e, const char *p, size_t n, bool normaliz
 }
 
 static lq_status encode_plain(const encoding *e, const char *p, size_t n) {
-  return e->t->unigram ? lq_unigram_encode(e->t, p, n, e->out, e->err) : lq_bpe_encode(e->t, p, n, e->out, e->err);
+  static lq_status (*const encode[])(const lq_tokenizer *, const char *, size_t, lq_ids *, lq_error *) = {
+      lq_bpe_encode, lq_unigram_encode, lq_sp_bpe_encode, lq_wordpiece_encode};
+  return encode[e->t->algo](e->t, p, n, e->out, e->err);
 }
 
 static lq_status encode_part(const encoding *e, const char *p, size_t n) {

@@ -48,7 +48,7 @@ static void push_bpe(lq_stream *s, lq_str piece, lq_buf *out) {
 }
 
 /* Text so far empty: one leading space goes, the dummy prefix; every leading space when the model squeezes them. */
-static void push_unigram(lq_stream *s, lq_token_kind kind, lq_str piece, lq_buf *out) {
+static void push_sp(lq_stream *s, lq_token_kind kind, lq_str piece, lq_buf *out) {
   const lq_tokenizer *t = s->t;
   size_t i = 0;
   if (s->n_pending) drain(s, true, out); /* a character cannot go on in another piece */
@@ -70,17 +70,32 @@ static void push_unigram(lq_stream *s, lq_token_kind kind, lq_str piece, lq_buf 
   drain(s, true, out);
 }
 
+/* A space before every piece but a word's later ones and, cleaned up, what `tokenizers` writes without. The first piece of all keeps its "##". */
+static void push_word(lq_stream *s, lq_token_kind kind, lq_str piece, lq_buf *out) {
+  static const char *const joined[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
+  bool starts = piece.n >= 3 && memcmp(piece.p, SPACE, 3) == 0, apart = starts || kind != LQ_TOKEN_NORMAL;
+  if (starts) piece = (lq_str){piece.p + 3, piece.n - 3};
+  for (size_t i = 0; apart && s->t->clean_up && i < sizeof(joined) / sizeof(joined[0]); i++)
+    if (piece.n >= strlen(joined[i]) && memcmp(piece.p, joined[i], strlen(joined[i])) == 0) apart = false;
+  if (!s->begun && !starts && kind == LQ_TOKEN_NORMAL) push_bytes(s, "##", 2, out);
+  if (s->begun && apart) push_bytes(s, " ", 1, out);
+  s->begun = true;
+  push_bytes(s, piece.p, piece.n, out);
+  drain(s, true, out);
+}
+
 void lq_stream_push(lq_stream *s, int32_t id, lq_buf *out) {
   lq_token_kind kind = lq_tok_kind(s->t, id);
   lq_str piece = lq_tok_piece(s->t, id);
-  if (s->t->unigram && kind == LQ_TOKEN_BYTE) {
+  if (s->t->sp && kind == LQ_TOKEN_BYTE) {
     char c = (char)lq_byte_piece(piece);
     s->byte_tokens = true;
     push_bytes(s, &c, 1, out);
-  } else if (s->t->unigram) {
-    push_unigram(s, kind, piece, out);
+  } else if (s->t->sp) {
+    push_sp(s, kind, piece, out);
   } else if (kind != LQ_TOKEN_UNUSED && (s->keep_special || (kind != LQ_TOKEN_CONTROL && kind != LQ_TOKEN_UNKNOWN))) {
-    push_bpe(s, piece, out);
+    if (s->t->algo == LQ_ALGO_WORDPIECE) push_word(s, kind, piece, out);
+    else push_bpe(s, piece, out);
   }
 }
 

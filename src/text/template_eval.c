@@ -12,7 +12,9 @@ lq_tscope *lq_tpl_scope(lq_tpl *t, lq_tscope *up) {
 
 bool lq_tpl_set(lq_tpl *t, lq_tscope *sc, lq_str name, lq_tv v) {
   struct lq_tvar *var = sc->vars;
-  while (var && !lq_str_eq(var->name, name)) var = var->next;
+  uint64_t seen = 0;
+  for (; var && !lq_str_eq(var->name, name); var = var->next) seen++;
+  if (!lq_tpl_step(t, seen / 8)) return false;
   if (!var) {
     if (!(var = lq_tpl_take(t, 1, sizeof *var))) return false;
     var->name = name;

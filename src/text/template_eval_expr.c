@@ -4,15 +4,12 @@
 #include "text/template_impl.h"
 
 static bool eval_name(lq_tpl *t, lq_tscope *sc, const lq_tnode *n, lq_tv *out) {
-  for (; sc; sc = sc->up)
-    for (struct lq_tvar *v = sc->vars; v; v = v->next)
-      if (lq_str_eq(v->name, n->name)) {
-        *out = v->value;
-        return true;
-      }
+  uint64_t seen = 0;
   *out = lq_tv_undefined(n->name);
-  (void)t;
-  return true;
+  for (bool found = false; sc && !found; sc = sc->up)
+    for (struct lq_tvar *v = sc->vars; v && !found; v = v->next, seen++)
+      if ((found = lq_str_eq(v->name, n->name))) *out = v->value;
+  return lq_tpl_step(t, seen / 8); /* a few names cost nothing */
 }
 
 static bool eval_items(lq_tpl *t, lq_tscope *sc, const lq_tnode *n, lq_tv *out) {

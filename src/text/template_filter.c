@@ -1,8 +1,6 @@
 /* Chat templates: filters on one value. May call: base, template_impl.h. */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -33,7 +31,7 @@ static bool f_trim(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
   if (!lq_targs_check(t, "trim", a, 0, 1, "chars") || !lq_tv_text(t, v, &s)) return false;
   bool given = lq_targ(a, 0, "chars", &c) && c.type != TV_NONE;
   if (given && !lq_targ_str(t, "trim", a, 0, "chars", &chars)) return false;
-  if (!lq_tpl_step(t, s.n / 16 * (1 + chars.n))) return false;
+  if (!lq_tpl_step(t, (uint64_t)(s.n / 16) * (1 + chars.n))) return false;
   *out = lq_tv_str(lq_tpl_strip(s, given ? &chars : NULL, true, true));
   out->safe = v->type == TV_STR && v->safe;
   return true;
@@ -123,7 +121,7 @@ static bool parse_float(lq_tpl *t, lq_str s, double *out, bool *ok) {
   }
   text[k] = 0;
   if (!k || lq_tpl_is_space((unsigned char)text[0])) return true;
-  *out = strtod(text, &end);
+  *out = lq_strtod(text, &end);
   *ok = *end == 0;
   return true;
 }
@@ -198,8 +196,8 @@ static bool f_round(lq_tpl *t, const lq_tv *v, lq_targs *a, lq_tv *out) {
     if (!common) return lq_tpl_fail(t, LQ_E_ARG, "round: the number is not finite");
     *out = *v;
   } else if (common) {
-    snprintf(text, sizeof text, "%.*f", (int)precision, f); /* exact decimal, ties to even: as Python's round */
-    *out = lq_tv_float(strtod(text, NULL));
+    lq_format(text, sizeof text, "%.*f", (int)precision, f); /* exact decimal, ties to even: as Python's round */
+    *out = lq_tv_float(lq_strtod(text, NULL));
   } else {
     *out = lq_tv_float((up ? ceil(f * scale) : floor(f * scale)) / scale);
   }

@@ -230,7 +230,7 @@ static bool number(lexer *x) {
   lq_ttok *tok = add(x, real ? TT_FLOAT : TT_INT, x->p + from, end - from);
   if (!tok) return false;
   errno = 0;
-  if (real) tok->f = strtod(text, NULL);
+  if (real) tok->f = lq_strtod(text, NULL);
   else tok->i = strtoll(text, NULL, base);
   if (!real && errno) return lex_fail(x, LQ_E_UNSUPPORTED, "an integer is beyond 64 bits");
   if (!real && base == 10 && k > 1 && text[0] == '0' && tok->i) return lex_fail(x, LQ_E_FORMAT, "an integer begins with 0");

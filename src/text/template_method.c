@@ -35,7 +35,7 @@ static bool strip(lq_tpl *t, const char *who, const lq_tv *self, lq_targs *a, bo
   if (!lq_targs_check(t, who, a, 0, 1, "")) return false;
   bool given = lq_targ(a, 0, "", &v) && v.type != TV_NONE;
   if (given && !lq_targ_str(t, who, a, 0, "chars", &chars)) return false;
-  if (!lq_tpl_step(t, self->u.s.n / 16 * (1 + chars.n))) return false;
+  if (!lq_tpl_step(t, (uint64_t)(self->u.s.n / 16) * (1 + chars.n))) return false;
   *out = lq_tv_str(lq_tpl_strip(self->u.s, given ? &chars : NULL, left, right));
   return true;
 }
@@ -64,7 +64,7 @@ static bool split_space(lq_tpl *t, lq_str s, int64_t most, lq_tv *out) {
 }
 
 /* What find_back may cost. */
-static bool step_back(lq_tpl *t, lq_str s, lq_str what) { return lq_tpl_step(t, (s.n / 16 + 1) * (what.n / 8 + 1)); }
+static bool step_back(lq_tpl *t, lq_str s, lq_str what) { return lq_tpl_step(t, (uint64_t)(s.n / 16 + 1) * (what.n / 8 + 1)); }
 
 /* The last place of `what` that ends at or before `end`. */
 static size_t find_back(lq_str s, lq_str what, size_t end) {
@@ -136,9 +136,10 @@ static bool affix(lq_tpl *t, const char *who, const lq_tv *self, lq_targs *a, bo
     if (one->type == TV_UNDEFINED) return lq_tv_bad_undefined(t, one);
     if (one->type != TV_STR) return lq_tpl_fail(t, LQ_E_ARG, "%s needs a str or a tuple of str, not %s", who, lq_tv_name(one));
     lq_str x = one->u.s;
+    if (!lq_tpl_step(t, 1 + (x.n <= s.n ? x.n / 16 : 0))) return false;
     if (x.n <= s.n && memcmp(end ? s.p + (s.n - x.n) : s.p, x.p, x.n) == 0) out->u.b = true;
   }
-  return lq_tpl_step(t, n);
+  return true;
 }
 
 static bool m_startswith(lq_tpl *t, const lq_tv *self, lq_targs *a, lq_tv *out) { return affix(t, "startswith", self, a, false, out); }

@@ -46,7 +46,7 @@ bool lq_tv_eq(lq_tpl *t, const lq_tv *a, const lq_tv *b, unsigned depth, bool *o
   switch (a->type) {
     case TV_UNDEFINED:
     case TV_NONE: *out = true; return true;
-    case TV_STR: *out = lq_str_eq(a->u.s, b->u.s); return lq_tpl_step(t, *out ? a->u.s.n / 16 : 0);
+    case TV_STR: *out = lq_str_eq(a->u.s, b->u.s); return lq_tpl_step(t, a->u.s.n == b->u.s.n ? a->u.s.n / 16 : 0);
     case TV_DICT: return eq_dict(t, a->u.dict, b->u.dict, depth, out);
     case TV_LIST:
     case TV_TUPLE:
@@ -73,7 +73,7 @@ bool lq_tv_cmp(lq_tpl *t, const lq_tv *a, const lq_tv *b, const char *op, int *o
   }
   if (a->type == TV_STR && b->type == TV_STR) {
     *out = cmp_str(a->u.s, b->u.s);
-    return true;
+    return lq_tpl_step(t, (a->u.s.n < b->u.s.n ? a->u.s.n : b->u.s.n) / 16);
   }
   if (a->type == b->type && (a->type == TV_LIST || a->type == TV_TUPLE)) {
     const lq_tlist *x = a->u.list, *y = b->u.list;

@@ -41,15 +41,15 @@ void *lq_tpl_take(lq_tpl *t, uint64_t n, size_t size) {
   bytes = (bytes + 15) & ~(uint64_t)15;
   t->taken += bytes;
   if (bytes > t->page_left) {
-    bool own = bytes > 2048;
-    char *p = lq_arena_take(t->arena, own ? bytes : 8192, 1);
+    bool own = bytes > 512;
+    char *p = lq_arena_take(t->arena, own ? bytes : 2048, 1);
     if (!p) {
       lq_tpl_fail(t, LQ_E_NOMEM, "no memory left");
       return NULL;
     }
     if (own) return p;
     t->page = p;
-    t->page_left = 8192;
+    t->page_left = 2048;
   }
   char *p = t->page;
   t->page += bytes;

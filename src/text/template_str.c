@@ -13,7 +13,11 @@ static bool cased_below(uint32_t cp) {
   return lq_uni_lower(cp) || cp == 0x345 || (cp >= 0x2170 && cp <= 0x217F) || (cp >= 0x24D0 && cp <= 0x24E9);
 }
 
-static bool digraph(uint32_t cp) { return (cp >= 0x1C4 && cp <= 0x1CC) || (cp >= 0x1F1 && cp <= 0x1F3); }
+/* Title-case letters and their kin: upper case is another letter, or two. */
+static bool digraph(uint32_t cp) {
+  return (cp >= 0x1C4 && cp <= 0x1CC) || (cp >= 0x1F1 && cp <= 0x1F3) || (cp >= 0x1F88 && cp <= 0x1FAF && (cp & 8)) || cp == 0x1FBC || cp == 0x1FCC ||
+         cp == 0x1FFC;
+}
 
 static bool to_upper(lq_tpl *t, uint32_t cp, uint32_t *out) {
   static const uint16_t back[] = {32, 1, 80, 48, 26, 16, 40};

@@ -55,8 +55,10 @@ bool lq_tv_find(lq_tpl *t, const lq_tdict *d, lq_tv key, const lq_tv **out) {
   for (size_t i = d->n; i-- > 0;) {
     const lq_tv *k = &d->e[i].key;
     bool same;
-    if (key.type == TV_STR && k->type == TV_STR) same = lq_str_eq(key.u.s, k->u.s);
-    else if (key.type == TV_STR || k->type == TV_STR) same = false;
+    if (key.type == TV_STR && k->type == TV_STR) {
+      if (key.u.s.n == k->u.s.n && !lq_tpl_step(t, key.u.s.n / 16)) return false;
+      same = lq_str_eq(key.u.s, k->u.s);
+    } else if (key.type == TV_STR || k->type == TV_STR) same = false;
     else if (!lq_tv_eq(t, &key, k, 0, &same)) return false;
     if (same) {
       *out = &d->e[i].value;
@@ -158,8 +160,8 @@ bool lq_tv_items(lq_tpl *t, const lq_tv *v, lq_tlist **out) {
     case TV_VIEW: *out = v->u.list; return true;
     case TV_GEN:
       if (!lq_tv_list(t, TV_LIST, &l)) return false;
-      l.u.list->v = v->u.list->v + v->u.list->at;
       l.u.list->n = l.u.list->cap = v->u.list->n - v->u.list->at;
+      if (l.u.list->n) l.u.list->v = v->u.list->v + v->u.list->at;
       v->u.list->at = v->u.list->n;
       *out = l.u.list;
       return true;

@@ -1,6 +1,5 @@
 /* Chat templates: values as text: Python's str() and repr(), and json.dumps. May call: base, template_impl.h. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +16,8 @@ void lq_tv_write_float(double f, lq_buf *out) {
   else if (isinf(f)) lq_buf_addz(out, f < 0 ? "-inf" : "inf");
   if (!isfinite(f)) return;
   for (; precision <= 17; precision++) {
-    snprintf(text, sizeof text, "%.*e", precision - 1, f);
-    if (strtod(text, NULL) == f) break;
+    lq_format(text, sizeof text, "%.*e", precision - 1, f);
+    if (lq_strtod(text, NULL) == f) break;
   }
   const char *p = text;
   int exponent = atoi(strchr(text, 'e') + 1);

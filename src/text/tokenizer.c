@@ -82,7 +82,7 @@ static lq_status read_kinds(lq_tokenizer *t, const lq_gguf *g, lq_error *err) {
   const lq_gguf_kv *kinds, *scores;
   LQ_TRY(lq_gguf_array(g, "tokenizer.ggml.token_type", LQ_GT_I32, &kinds, err));
   LQ_TRY(lq_gguf_array(g, "tokenizer.ggml.scores", LQ_GT_F32, &scores, err));
-  if ((kinds && kinds->count != t->n) || (scores && scores->count != t->n) || (t->unigram && !scores))
+  if ((kinds && kinds->count != t->n) || (scores && scores->count != t->n) || (t->sp && !scores))
     return lq_fail(err, LQ_E_FORMAT, "tokenizer.ggml.token_type and scores must have one entry for each of the %u tokens", (unsigned)t->n);
   for (int b = 0; b < 256; b++) t->bytes[b] = -1;
   uint32_t n_bytes = 0;
@@ -122,7 +122,7 @@ static lq_status read_added(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_e
   for (uint32_t i = 0; i < t->n; i++) {
     bool is_user = t->kinds[i] == LQ_TOKEN_USER;
     if (is_user) t->has_user = true;
-    if (is_user && t->unigram) user += t->pieces[i].n;
+    if (is_user && t->sp) user += t->pieces[i].n;
     else if (is_user || t->kinds[i] == LQ_TOKEN_CONTROL) split += t->pieces[i].n;
     if (t->added[i] & LQ_ADDED_NORMALIZED) t->has_normalized = true;
   }
@@ -130,7 +130,7 @@ static lq_status read_added(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_e
     return lq_fail(err, LQ_E_NOMEM, "no memory for %u tokens", (unsigned)t->n);
   for (uint32_t i = 0; i < t->n; i++) {
     bool is_user = t->kinds[i] == LQ_TOKEN_USER;
-    if (is_user && t->unigram) lq_prefixes_add(&t->user, t->pieces[i]);
+    if (is_user && t->sp) lq_prefixes_add(&t->user, t->pieces[i]);
     else if (is_user || t->kinds[i] == LQ_TOKEN_CONTROL) lq_prefixes_add(&t->split, t->pieces[i]);
   }
   return LQ_OK;
@@ -154,12 +154,14 @@ static lq_status read_settings(lq_tokenizer *t, const lq_gguf *g, lq_error *err)
   LQ_TRY(read_id(t, g, "tokenizer.ggml.padding_token_id", &t->pad, err));
   LQ_TRY(read_id(t, g, "tokenizer.ggml.unknown_token_id", &t->unk, err));
   LQ_TRY(read_id(t, g, "tokenizer.ggml.eot_token_id", &t->eot, err));
-  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_bos_token", false, &t->add_bos, err));
-  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_eos_token", t->unigram, &t->add_eos, err));
-  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_space_prefix", t->unigram, &t->space_prefix, err));
+  LQ_TRY(read_id(t, g, "tokenizer.ggml.mask_token_id", &t->mask, err));
+  bool word = t->algo == LQ_ALGO_WORDPIECE, unigram = t->algo == LQ_ALGO_UNIGRAM;
+  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_bos_token", word || t->algo == LQ_ALGO_SP_BPE, &t->add_bos, err));
+  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_eos_token", word || unigram, &t->add_eos, err));
+  LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.add_space_prefix", t->sp, &t->space_prefix, err));
   LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.escape_whitespaces", true, &t->escape, err));
   LQ_TRY(lq_gguf_bool(g, "tokenizer.ggml.treat_whitespace_as_suffix", false, &t->suffix, err));
-  return lq_gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", t->unigram, &t->squeeze, err);
+  return lq_gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", unigram, &t->squeeze, err);
 }
 
 lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_error *err) {
@@ -167,17 +169,23 @@ lq_status lq_tok_open(const lq_gguf *g, lq_arena *a, lq_tokenizer **out, lq_erro
   *out = NULL;
   LQ_TRY(lq_gguf_str(g, "tokenizer.ggml.model", (lq_str){NULL, 0}, &model, err));
   if (!model.p || lq_str_eqz(model, "none") || lq_str_eqz(model, "no_vocab")) return LQ_OK;
-  bool unigram = lq_str_eqz(model, "t5");
-  if (!unigram && !lq_str_eqz(model, "gpt2"))
-    return lq_fail(err, LQ_E_UNSUPPORTED, "the tokenizer \"%.*s\" is not supported (t5 = unigram and gpt2 = byte-level BPE are)", LQ_STR_ARG(model));
+  static const char *const names[] = {"gpt2", "t5", "llama", "bert"}; /* in the order of lq_algo */
+  size_t algo = 0;
+  while (algo < 4 && !lq_str_eqz(model, names[algo])) algo++;
+  if (algo == 4)
+    return lq_fail(err, LQ_E_UNSUPPORTED, "the tokenizer \"%.*s\" is not supported (gpt2 = byte-level BPE, t5 = unigram, llama = SentencePiece "
+                   "BPE and bert = WordPiece are)", LQ_STR_ARG(model));
   lq_tokenizer *t = LQ_TAKE(a, lq_tokenizer, 1);
   if (!t) return lq_fail(err, LQ_E_NOMEM, "no memory for a tokenizer");
-  t->unigram = unigram;
+  t->algo = (lq_algo)algo;
+  t->sp = t->algo == LQ_ALGO_UNIGRAM || t->algo == LQ_ALGO_SP_BPE;
   LQ_TRY(read_pieces(t, g, a, err));
   LQ_TRY(read_kinds(t, g, err));
   LQ_TRY(read_settings(t, g, err));
   LQ_TRY(read_added(t, g, a, err));
-  LQ_TRY(unigram ? lq_unigram_open(t, g, a, err) : lq_bpe_open(t, g, a, err));
+  static lq_status (*const open[])(lq_tokenizer *, const lq_gguf *, lq_arena *, lq_error *) = {
+      lq_bpe_open, lq_sp_open, lq_sp_open, lq_wordpiece_open};
+  LQ_TRY(open[algo](t, g, a, err));
   *out = t;
   return LQ_OK;
 }
@@ -192,6 +200,9 @@ int32_t lq_tok_bos(const lq_tokenizer *t) { return t->bos; }
 int32_t lq_tok_eos(const lq_tokenizer *t) { return t->eos; }
 int32_t lq_tok_pad(const lq_tokenizer *t) { return t->pad; }
 int32_t lq_tok_unk(const lq_tokenizer *t) { return t->unk; }
+int32_t lq_tok_mask(const lq_tokenizer *t) { return t->mask; }
+bool lq_tok_adds_bos(const lq_tokenizer *t) { return t->add_bos; }
+bool lq_tok_adds_eos(const lq_tokenizer *t) { return t->add_eos; }
 
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id) {
   static const char *const names[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|endoftext|>", "<|end|>"};

@@ -1,9 +1,10 @@
-/* Tokenizers: bytes <-> ids. SentencePiece unigram ("t5") and byte-level BPE ("gpt2"), from GGUF metadata.
+/* Tokenizers: bytes <-> ids. SentencePiece unigram ("t5") and BPE ("llama"), byte-level BPE ("gpt2") and WordPiece ("bert"), from GGUF metadata.
  * May call: gguf (reading keys), base. Knows nothing of models.
  * Keys: tokenizer.ggml.{model,pre,tokens,scores,token_type,merges,*_token_id,add_bos_token,add_eos_token,add_space_prefix,
  * remove_extra_whitespaces,precompiled_charsmap}, as llama.cpp writes them, and ours for what it has no key for:
  * tokenizer.ggml.{escape_whitespaces,treat_whitespace_as_suffix} (SentencePiece's flags) and loquat.tokenizer.{ignore_merges,nfc}
- * (booleans), loquat.tokenizer.{lstrip,rstrip,normalized} (ids, I32: the flags of added tokens in tokenizer.json).
+ * (booleans), loquat.tokenizer.{clean_text,space_cjk,strip_accents,lowercase,clean_up} (booleans: BERT's normaliser, and whether decoding
+ * takes the space before a full stop away), loquat.tokenizer.{lstrip,rstrip,normalized} (ids, I32: the flags of added tokens in tokenizer.json).
  */
 #ifndef LQ_TOKENIZER_H
 #define LQ_TOKENIZER_H
@@ -42,6 +43,9 @@ int32_t lq_tok_bos(const lq_tokenizer *t);
 int32_t lq_tok_eos(const lq_tokenizer *t);
 int32_t lq_tok_pad(const lq_tokenizer *t);
 int32_t lq_tok_unk(const lq_tokenizer *t);
+int32_t lq_tok_mask(const lq_tokenizer *t);
+bool lq_tok_adds_bos(const lq_tokenizer *t);
+bool lq_tok_adds_eos(const lq_tokenizer *t);
 /* End of generation: EOS, EOT, <|im_end|>, <|eot_id|>, <end_of_turn>, <|endoftext|> where they are control tokens. */
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id);
 
@@ -49,8 +53,8 @@ bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id);
 typedef struct lq_stream {
   const lq_tokenizer *t;
   bool keep_special;
-  bool wrote, begun, space_seen; /* unigram: text came out / no leading space is dropped any more / the last piece lost one */
-  bool byte_tokens;              /* unigram: the pending bytes come from byte tokens */
+  bool wrote, begun, space_seen; /* SentencePiece: text came out / no leading space is dropped any more / the last piece lost one */
+  bool byte_tokens;              /* SentencePiece: the pending bytes come from byte tokens */
   char pending[8];               /* bytes of an unfinished character */
   unsigned n_pending;
 } lq_stream;

@@ -7,6 +7,8 @@
 
 typedef enum lq_pre { LQ_PRE_GPT2, LQ_PRE_SMOLLM, LQ_PRE_LLAMA3, LQ_PRE_QWEN2 } lq_pre;
 
+typedef enum lq_algo { LQ_ALGO_BPE, LQ_ALGO_UNIGRAM, LQ_ALGO_SP_BPE, LQ_ALGO_WORDPIECE } lq_algo; /* SP_BPE: SentencePiece's BPE */
+
 typedef struct lq_merge { uint64_t pair; uint32_t rank; int32_t result; } lq_merge; /* rank UINT32_MAX = free place */
 
 /* Which hashes the prefixes of some pieces have: "no longer piece starts like this" ends a search. A chance hit only costs a step. */
@@ -18,7 +20,8 @@ enum { LQ_ADDED_LSTRIP = 1, LQ_ADDED_RSTRIP = 2, LQ_ADDED_NORMALIZED = 4 };
 #define LQ_MAX_PROBES 4096u /* steps to a free place; thousands only in tables made to be slow */
 
 struct lq_tokenizer {
-  bool unigram;
+  lq_algo algo;
+  bool sp;                 /* SentencePiece: unigram or its BPE */
   uint32_t n;
   lq_str *pieces;
   float *scores;
@@ -26,12 +29,12 @@ struct lq_tokenizer {
   uint8_t *added;          /* LQ_ADDED_* of control and user-defined tokens */
   uint32_t *hash;          /* id + 1 by piece text; 0 = free */
   uint32_t hash_mask;
-  int32_t bos, eos, pad, unk, eot;
+  int32_t bos, eos, pad, unk, eot, mask;
   bool add_bos, add_eos, space_prefix, squeeze, escape, suffix, has_bytes;
   int32_t bytes[256];      /* token of each byte, -1 = none */
-  lq_prefixes split;       /* of control and user-defined tokens, which split the text (unigram: only control tokens do) */
-  lq_prefixes user;        /* unigram: of user-defined tokens, which the normaliser leaves alone */
-  lq_prefixes all;         /* unigram: of every piece */
+  lq_prefixes split;       /* of control and user-defined tokens, which split the text (SentencePiece: only control tokens do) */
+  lq_prefixes user;        /* SentencePiece: of user-defined tokens, which the normaliser leaves alone */
+  lq_prefixes all;         /* unigram and WordPiece: of the pieces text may become */
   bool has_user, has_normalized; /* some token of that kind / LQ_ADDED_NORMALIZED */
   uint32_t longest;        /* bytes of the longest piece */
   lq_pre pre;
@@ -43,6 +46,7 @@ struct lq_tokenizer {
   const char *replace;     /* NUL-terminated replacements */
   uint32_t n_replace;
   float unk_score, max_score;
+  bool clean_text, space_cjk, strip_accents, lowercase, clean_up; /* WordPiece: BERT's normaliser; its decoder's spaces */
 };
 
 /* Ids being collected: all are counted, the first cap are kept. */
@@ -77,7 +81,16 @@ int lq_byte_piece(lq_str s);
 size_t lq_pretoken_end(lq_pre pre, const uint32_t *cp, size_t n, size_t i, size_t *stop);
 lq_status lq_bpe_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err);
 lq_status lq_bpe_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err);
-lq_status lq_unigram_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err);
+lq_status lq_sp_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err);
+/* *norm, freed by the caller when LQ_OK, = text as the pieces have it. */
+lq_status lq_sp_normalize(const lq_tokenizer *t, const char *text, size_t n, lq_buf *norm, lq_error *err);
+/* Bytes of the longest user-defined token that starts p[0..n). */
+size_t lq_sp_user_prefix(const lq_tokenizer *t, const char *p, size_t n);
+/* Adds piece id, which p[0..n) became; an unknown run is one id, or its bytes when the model has byte tokens. */
+void lq_sp_add(const lq_tokenizer *t, const char *p, size_t n, int32_t id, bool *after_unknown, lq_ids *out);
+lq_status lq_sp_bpe_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err);
+lq_status lq_wordpiece_open(lq_tokenizer *t, const lq_gguf *g, lq_arena *a, lq_error *err);
+lq_status lq_wordpiece_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err);
 lq_status lq_unigram_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err);
 /* GPT-2's printable stand-in of a byte, and back (-1: none). */
 uint32_t lq_byte_to_char(unsigned b);

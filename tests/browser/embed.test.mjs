@@ -26,7 +26,8 @@ const site = mkdtempSync(join(tmpdir(), 'loquat-embed-'));
 const server = createServer((req, res) => {
   const file = join(site, normalize(new URL(req.url ?? '/', 'http://x').pathname));
   if (!existsSync(file) || !statSync(file).isFile()) return void res.writeHead(404).end();
-  res.writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
+  const shared = req.headers.origin ? { 'Access-Control-Allow-Origin': '*' } : {}; /* as a CDN answers other sites */
+  res.writeHead(200, { ...shared, 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
   createReadStream(file).pipe(res);
 });
 
@@ -62,6 +63,20 @@ test('a bare static page translates with the packed engine', { timeout: 40_000 }
   assert.deepEqual(problems, []);
 });
 
+test('a page of another site uses the engine where it is', { timeout: 40_000 }, async (t) => {
+  if (!browser) return t.skip('no Chromium or no playwright-core on this machine');
+  const { port } = /** @type {any} */ (server.address());
+  const page = await browser.newPage();
+  const problems = watch(page);
+  const engine = `http://127.0.0.1:${port}/`; /* localhost is another site */
+  writeFileSync(join(site, 'elsewhere.html'), PAGE.replace('./node_modules', `${engine}node_modules`).replace("'fr-en.gguf'", `'${engine}fr-en.gguf'`));
+  await page.goto(`http://localhost:${port}/elsewhere.html`);
+  await page.waitForFunction(() => document.title !== 'Embedded');
+  assert.equal(await page.textContent('#out'), "I'm a student");
+  assert.match(await page.title(), /^(relaxed|simd) 1 false$/);
+  assert.deepEqual(problems, []);
+});
+
 test('a Node program uses the same package', { timeout: 40_000 }, () => {
   writeFileSync(
     join(site, 'program.mjs'),
@@ -72,4 +87,22 @@ m.dispose();
 `,
   );
   assert.equal(execFileSync('node', ['program.mjs'], { cwd: site, encoding: 'utf8' }), "I'm a student");
+});
+
+test('a TypeScript program gets the types of the engine from the package', { timeout: 40_000 }, () => {
+  writeFileSync(join(site, 'program.mts'), `import { LoquatError, Model, type Piece } from 'loquat';
+const m = await Model.load('fr-en.gguf', { threads: 1, onProgress: ({ loaded, total }) => { const n: number = loaded + total; void n; } });
+for await (const p of m.translate('x', { from: 'fr', to: 'en', signal: AbortSignal.timeout(9) })) { const piece: Piece = p; void piece.text.length; }
+const ids: number[] = await m.tokenize('x');
+try { await m.detokenize(ids); } catch (e) { if (e instanceof LoquatError) { const code: string = e.code; void code; } }
+// @ts-expect-error
+await Model.load(42);
+// @ts-expect-error
+m.translate('x', { from: 'fr' });
+// @ts-expect-error
+m.info.nothing;
+`);
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const args = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,dom,dom.asynciterable', 'program.mts'];
+  assert.equal(execFileSync(process.execPath, [tsc, ...args], { cwd: site, encoding: 'utf8' }), '');
 });

@@ -100,6 +100,37 @@ test('a new version is found on a host that sends no validators', { timeout: 40_
   }
 });
 
+/** What a host may do while its files are looked at, in place of giving app.mjs as it is. @type {Record<string, (res: any, nth: number) => void>} */
+const UNSTEADY = {
+  'changes its files meanwhile': (res, nth) => res.writeHead(200, { 'content-type': 'text/javascript' }).end(`/* ${nth} */`),
+  'sends elsewhere': (res) => res.writeHead(302, { location: '/ui.mjs' }).end(),
+};
+for (const [name, answer] of Object.entries(UNSTEADY)) {
+  test(`the version that is here stays while the host ${name}`, { timeout: 40_000 }, async (t) => {
+    if (!browser) return t.skip('no Chromium or no playwright-core on this machine');
+    const server = await mockServer();
+    const context = await browser.newContext();
+    context.setDefaultTimeout(8000);
+    try {
+      const page = await context.newPage();
+      await page.goto(server.url);
+      await page.waitForSelector('#badge:has-text("Works offline")');
+      const names = () => page.evaluate(async () => (await caches.keys()).filter((k) => k.startsWith('loquat-page-')).join());
+      const first = await names();
+      let nth = 0;
+      server.state.override = (/** @type {any} */ req, /** @type {any} */ res) => req.url === '/app.mjs' && (answer(res, ++nth), true);
+      await page.reload();
+      await page.waitForSelector('#badge:has-text("Works offline")');
+      assert.ok(nth > 0, 'the host was looked at');
+      await page.waitForTimeout(500);
+      assert.equal(await names(), first);
+    } finally {
+      await context.close();
+      await server.close();
+    }
+  });
+}
+
 updateTest('a version that is not whole is not taken', async ({ page, folder, server, deploy }) => {
   deploy('two');
   rmSync(join(folder, 'chat.mjs'));

@@ -93,6 +93,28 @@ def t5(r, vocab=12, d=8, heads=2, ff=8):
     return kvs, tensors
 
 
+def gpt2(r, vocab=12, d=8, heads=2, ff=8, context=16, **more):
+    """Layer norms with biases, learned positions, fused queries, keys and values."""
+    kvs = {"arch": string("general.architecture", "gpt2"), "d": u32("gpt2.embedding_length", d), "ff": u32("gpt2.feed_forward_length", ff),
+           "n": u32("gpt2.block_count", 1), "ctx": u32("gpt2.context_length", context), "h": u32("gpt2.attention.head_count", heads)}
+    tensors = {"token_embd.weight": matrix(r, d, vocab), "position_embd.weight": matrix(r, d, context)}
+    for name, n_in, n_out in (("attn_qkv", d, 3 * d), ("attn_output", d, d), ("ffn_up", d, ff), ("ffn_down", ff, d)):
+        tensors |= {f"blk.0.{name}.weight": matrix(r, n_in, n_out), f"blk.0.{name}.bias": ones(n_out)}
+    for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        tensors |= {f"{name}.weight": ones(d), f"{name}.bias": ones(d)}
+    return kvs, tensors
+
+
+def alibi(r):
+    kvs, tensors = gpt2(r)
+    drop = ("position_embd.weight",)
+    kvs = {k: v.replace(b"gpt2", b"mpt").replace(struct.pack("<Q", 4) + b"mpt", struct.pack("<Q", 3) + b"mpt") for k, v in kvs.items()}
+    for k, v in kvs.items():  # the key's length is one less
+        if k != "arch":
+            kvs[k] = struct.pack("<Q", struct.unpack_from("<Q", v)[0] - 1) + v[8:]
+    return kvs, {k: v for k, v in tensors.items() if k not in drop}
+
+
 def unigram():
     pieces = ["<pad>", "</s>", "<unk>", "<2en>", "<2fr>", "▁", "a", "b", "▁a", ".", "c", "d"]
     return {"tok": string("tokenizer.ggml.model", "t5"), "pieces": strings("tokenizer.ggml.tokens", pieces),
@@ -169,7 +191,7 @@ def files():
         lie(f"rope_base_{name}", llama, {"rope": f32("llama.rope.freq_base", v)})
     lie("rope_dims_odd", llama, {"rot": u32("llama.rope.dimension_count", 3)})
     lie("rope_dims_huge", llama, {"rot": u32("llama.rope.dimension_count", 2**31)})
-    lie("rope_yarn", llama, {"s": string("llama.rope.scaling.type", "yarn")})
+    lie("rope_longrope", llama, {"s": string("llama.rope.scaling.type", "longrope")})
     lie("rope_scale_0", llama, {"s": string("llama.rope.scaling.type", "linear"), "f": f32("llama.rope.scaling.factor", 0)})
     lie("rope_freqs_0", llama, tensors={"rope_freqs.weight": (0, [2], bytes(8))})
     lie("vocab_other", llama, {"v": u32("llama.vocab_size", 13)})
@@ -212,9 +234,49 @@ def files():
     lie("tok_scores_short", pair, {"scores": f32s("tokenizer.ggml.scores", [0.0] * 3)})
     lie("tok_scores_nan", pair, {"scores": f32s("tokenizer.ggml.scores", [nan] * 12)})
     lie("tok_types_wild", pair, {"types": i32s("tokenizer.ggml.token_type", [77] * 12)})
-    lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "bert")})
+    lie("tok_model_unknown", pair, {"tok": string("tokenizer.ggml.model", "rwkv")})
     lie("tok_charsmap_wild", pair, {"map": array("tokenizer.ggml.precompiled_charsmap", 0, 64, b"\xff\xff\xff\x7f" * 16)})
     lie("tok_byte_minus_1", pair, {"pieces": strings("tokenizer.ggml.tokens", ["<0x-1>"] * 12), "types": i32s("tokenizer.ggml.token_type", [6] * 12)})
+    lie("good_gpt2", gpt2)
+    lie("good_alibi", alibi)
+    lie("alibi_nan", alibi, {"a": f32("mpt.attention.max_alibi_bias", nan)})
+    lie("alibi_negative", alibi, {"a": f32("mpt.attention.max_alibi_bias", -8.0)})
+    lie("clamp_kqv", alibi, {"a": f32("mpt.attention.clamp_kqv", 6.0)})
+    lie("qkv_short", gpt2, tensors={"blk.0.attn_qkv.weight": matrix(r, 8, 23)})
+    lie("qkv_bias_none", gpt2, drop=["blk.0.attn_qkv.bias"])
+    lie("norm_bias_none", gpt2, drop=["blk.0.ffn_norm.bias"])
+    lie("positions_short", gpt2, tensors={"position_embd.weight": matrix(r, 8, 15)})
+    lie("positions_none", gpt2, drop=["position_embd.weight"])
+    lie("position_offset_huge", gpt2, {"o": u32("gpt2.position_offset", 2**31)})
+    lie("position_offset_2", gpt2, {"o": u32("gpt2.position_offset", 2)})
+    lie("layer_norm_eps_nan", gpt2, {"e": f32("gpt2.attention.layer_norm_epsilon", nan)})
+    lie("norm_place_unknown", llama, {"p": string("llama.norm_place", "nowhere")})
+    lie("norm_place_post", llama, {"p": string("llama.norm_place", "post")})
+    lie("parallel_post", llama, {"p": string("llama.norm_place", "post"), "q": flag("llama.use_parallel_residual", 1)})
+    lie("parallel", llama, {"q": flag("llama.use_parallel_residual", 1)})
+    lie("sinusoid_unknown", llama, {"p": string("llama.sinusoid_layout", "waves")})
+    lie("embedding_scale_nan", llama, {"e": f32("llama.embedding_scale", nan)})
+    lie("attention_scale_inf", llama, {"e": f32("llama.attention.scale", float("inf"))})
+    lie("softcap_negative", llama, {"e": f32("llama.attn_logit_softcapping", -1.0)})
+    lie("softcap_nan", llama, {"e": f32("llama.final_logit_softcapping", nan)})
+    lie("softcap_tiny", llama, {"e": f32("llama.final_logit_softcapping", 1e-38), "f": f32("llama.attn_logit_softcapping", 1e-38)})
+    lie("window_huge", llama, {"w": u32("llama.attention.sliding_window", 2**31)})
+    lie("window_1", llama, {"w": u32("llama.attention.sliding_window", 1)})
+    lie("window_pattern_huge", llama, {"w": u32("llama.attention.sliding_window", 4), "p": u32("llama.attention.sliding_window_pattern", 2**31)})
+    lie("window_pattern_empty", llama, {"w": u32("llama.attention.sliding_window", 4), "p": array("llama.attention.sliding_window_pattern", BOOL, 0, b"")})
+    lie("window_pattern_words", llama, {"w": u32("llama.attention.sliding_window", 4), "p": strings("llama.attention.sliding_window_pattern", ["a"])})
+    lie("window_pattern", llama, {"w": u32("llama.attention.sliding_window", 4), "p": array("llama.attention.sliding_window_pattern", BOOL, 1, b"\x01"),
+                                  "b": f32("llama.rope.freq_base_swa", 100.0)})
+    lie("rope_base_swa_nan", llama, {"b": f32("llama.rope.freq_base_swa", nan)})
+    lie("nope_step_huge", llama, {"b": u32("llama.rope.nope_step", 2**31)})
+    lie("nope_step_1", llama, {"b": u32("llama.rope.nope_step", 1)})
+    yarn = {"s": string("llama.rope.scaling.type", "yarn"), "f": f32("llama.rope.scaling.factor", 4.0)}
+    lie("yarn", llama, yarn)
+    lie("yarn_base_1", llama, yarn | {"b": f32("llama.rope.freq_base", 1.0)})
+    lie("yarn_original_0", llama, yarn | {"o": u32("llama.rope.scaling.original_context_length", 0)})
+    lie("yarn_beta_nan", llama, yarn | {"o": f32("llama.rope.scaling.yarn_beta_fast", nan)})
+    lie("yarn_beta_0", llama, yarn | {"o": f32("llama.rope.scaling.yarn_beta_slow", 0.0)})
+    lie("yarn_attn_nan", llama, yarn | {"o": f32("llama.rope.scaling.attn_factor", nan)})
     chat = {"tok": string("tokenizer.ggml.model", "gpt2"), "pieces": strings("tokenizer.ggml.tokens", ["<s>", "a", "b", "ab", "Ċ", "Ġ", "c", "d",
         "e", "f", "g", "h"]),
             "types": i32s("tokenizer.ggml.token_type", [3] + [1] * 11), "merges": strings("tokenizer.ggml.merges",

@@ -70,7 +70,28 @@ def bpe(pre, *more, merges=MERGES):
             strings("merges", merges), u32("tokenizer.ggml.bos_token_id", 0), yes("tokenizer.ggml.add_bos_token", 1), *more]
 
 
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(SPACE + c for c in "abeilot,'123人<>|_x"), "b", "t", "e", "<|u", "i\u0307", SPACE + "it"]
+
+
+def wordpiece(*more, tokens=WORDS):
+    return [word("model", "bert"), strings("tokens", tokens), i32("tokenizer.ggml.token_type", [3] * 5 + [1] * (len(tokens) - 7) + [4, 1]), *more]
+
+
+def sp_bpe(*more):
+    tokens = UNI + HEX
+    return [word("model", "llama"), strings("tokens", tokens), i32("tokenizer.ggml.token_type", UNI_TYPES + [6] * 256), scores(len(tokens)), *more]
+
+
 FILES = {
+    "wordpiece": seed(wordpiece()),
+    "wordpiece_cased": seed(wordpiece(*(yes("loquat.tokenizer." + k, 0) for k in ("lowercase", "clean_text", "space_cjk", "clean_up"))), flags=7),
+    "wordpiece_accents": seed(wordpiece(yes("loquat.tokenizer.strip_accents", 0)), raw="İ".encode() * 60 + MIXED),
+    "wordpiece_long": seed(wordpiece(), raw=b"ab" * 40 + b" " + "e\u0301".encode() * 120 + b" bt"),
+    "wordpiece_no_unknown": seed([word("model", "bert"), strings("tokens", ["a"])]),
+    "wordpiece_sep_range": seed(wordpiece(u32("tokenizer.ggml.seperator_token_id", 999))),
+    "sp_bpe": seed(sp_bpe(charsmap())),
+    "sp_bpe_unused": seed(sp_bpe(yes("tokenizer.ggml.add_space_prefix", 0)), raw=b"c cab abc" * 9 + MIXED, flags=7),
+    "sp_bpe_no_scores": seed([word("model", "llama"), strings("tokens", UNI), i32("tokenizer.ggml.token_type", UNI_TYPES)]),
     **{f"bpe_{pre}": seed(bpe(pre)) for pre in ("gpt-2", "smollm", "llama-bpe", "qwen2")},
     "bpe_flags": seed(bpe("qwen2", i32("loquat.tokenizer.lstrip", [1]), i32("loquat.tokenizer.rstrip", [2]), i32("loquat.tokenizer.normalized", [2]),
                           yes("loquat.tokenizer.ignore_merges", 1)), flags=6),
@@ -94,6 +115,7 @@ FILES = {
     "tokens_twice": seed([word("model", "gpt2"), strings("tokens", ["a", "a", "", ""]), strings("merges", [])]),
     "eos_range": seed(unigram(u32("tokenizer.ggml.padding_token_id", 12))),
     "model_llama": seed([word("model", "llama")]),
+    "model_rwkv": seed([word("model", "rwkv")]),
     "model_none": seed([word("model", "none")]),
     "pre_unknown": seed([word("model", "gpt2"), word("pre", "x"), strings("tokens", ["a"])]),
 }

@@ -1,7 +1,10 @@
 // @ts-check
 /* The engine in Chromium under the page's own strict policy: every build, with and without cross-origin isolation. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { launch } from '../browser/harness.mjs';
 import { createServer, listen, POLICY } from '../../web/serve.mjs';
 
@@ -79,4 +82,48 @@ test('a host without the headers gets one thread, and is told why not more', asy
   }
   assert.equal(forced.code, 'LQ_E_BROWSER');
   assert.match(forced.message, /not cross-origin isolated/);
+});
+
+test('every build gives the same greedy ids, whose texts are the native ones', { timeout: 60000 }, async (t) => {
+  if (!browser) return t.skip(missing);
+  /** @type {{cases: {text: string, to: string, greedy: string}[]}} */
+  const { cases } = JSON.parse(readFileSync(new URL('../golden/fr-en/expected.json', import.meta.url), 'utf8'));
+  const from = (/** @type {{to: string}} */ c) => (c.to === 'en' ? 'fr' : 'en');
+  const server = createServer();
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}/icon.svg`);
+  /** @type {Record<string, {text: string, ids: number[]}[]>} */
+  const seen = {};
+  for (const build of ['simd', 'relaxed', 'simd-mt', 'relaxed-mt']) {
+    seen[build] = await page.evaluate(async (/** @type {any} */ { build: wanted, asked }) => {
+      const { Model } = await import(/** @type {any} */ ('/engine.mjs'));
+      const m = await Model.load('/models/fr-en.gguf', { build: wanted, threads: wanted.endsWith('mt') ? 2 : 1 });
+      const answers = [];
+      for (const c of asked) {
+        const answer = { text: '', ids: /** @type {number[]} */ ([]) };
+        for await (const p of m.translate(c.text, { from: c.from, to: c.to })) {
+          answer.text += p.text;
+          if (p.tokenId >= 0) answer.ids.push(p.tokenId);
+        }
+        answers.push(answer);
+      }
+      m.dispose();
+      return answers;
+    }, { build, asked: cases.map((c) => ({ text: c.text, from: from(c), to: c.to })) });
+  }
+  await page.close();
+  server.closeAllConnections();
+  server.close();
+  for (const build of ['relaxed', 'simd-mt', 'relaxed-mt']) assert.deepEqual(seen[build], seen.simd, build);
+  const right = seen.simd.filter(({ text }, i) => text === cases[i].greedy).length;
+  assert.ok(right >= 32, `${right} of ${cases.length} are the unquantised model's`);
+  const native = fileURLToPath(new URL('../../build/loquat', import.meta.url));
+  if (!existsSync(native)) return t.diagnostic('build/loquat is not there to compare with');
+  for (const to of ['en', 'fr']) {
+    const mine = cases.map((c, i) => ({ ...c, got: seen.simd[i].text })).filter((c) => c.to === to);
+    const model = fileURLToPath(new URL('../../models/fr-en.gguf', import.meta.url));
+    const input = mine.map((c) => `${c.text}\n`).join('');
+    const said = execFileSync(native, ['translate', '-m', model, '--from', from({ to }), '--to', to], { input, encoding: 'utf8' });
+    assert.deepEqual(said.trimEnd().split('\n'), mine.map((c) => c.got));
+  }
 });

@@ -1,7 +1,7 @@
 // @ts-check
 /* Loading a model: where it comes from, what is said on the way, and every bad input with its code and sentence. */
 import assert from 'node:assert/strict';
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { Model } from '../../web/engine.mjs';
-import { bytesOf, failsWith, FR_EN, sleep, textOf, TINY } from './engine.kit.mjs';
+import { bytesOf, failsWith, FR_EN, sleep, textOf, TINY, withBroken } from './engine.kit.mjs';
 
 const MODEL = readFileSync(FR_EN);
 const CORPUS = new URL('../fuzz/corpus/gguf/', import.meta.url);
@@ -141,15 +141,32 @@ test('a failed download says what failed', async () => {
   await assert.rejects(Model.load('http://127.0.0.1:1/x.gguf'), failsWith('LQ_E_NETWORK', /127\.0\.0\.1:1/));
 });
 
+test('a file that grows or shrinks while it is read does not run over its place', async () => {
+  for (const [by, says] of /** @type {const} */ ([[-1, /longer than/], [1, /ended after/]])) {
+    await withBroken((copy) => {
+      const file = path.join(copy, 'source.mjs');
+      const text = readFileSync(file, 'utf8');
+      assert.ok(text.includes('size: found.size,'));
+      writeFileSync(file, text.replace('size: found.size,', `size: found.size + ${by},`));
+    }, async (engine) => {
+      await assert.rejects(engine.Model.load(FR_EN, { threads: 1 }), failsWith('LQ_E_IO', says));
+    });
+  }
+});
+
 test('files that cannot be read say so', async () => {
   await assert.rejects(Model.load('nowhere/at/all.gguf'), failsWith('LQ_E_IO', /nowhere\/at\/all\.gguf/));
   await assert.rejects(Model.load(folder), failsWith('LQ_E_IO', /not a regular file/));
   await assert.rejects(Model.load(/** @type {any} */ (undefined)), failsWith('LQ_E_ARG'));
   await assert.rejects(Model.load(/** @type {any} */ (42)), failsWith('LQ_E_ARG'));
+  await assert.rejects(Model.load('http://'), failsWith('LQ_E_ARG', /is no address/));
 });
 
 test('options that make no sense are refused by name', async () => {
   await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ gpu: true })), failsWith('LQ_E_OPTION', /gpu/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ threads: '2' })), failsWith('LQ_E_OPTION', /threads is "2"; .*whole number/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ signal: 'x' })), failsWith('LQ_E_ARG', /AbortSignal/));
+  await assert.rejects(Model.load(FR_EN, /** @type {any} */ ({ onProgress: 'x' })), failsWith('LQ_E_ARG', /onProgress/));
   await assert.rejects(Model.load(FR_EN, { threads: -1 }), failsWith('LQ_E_OPTION', /threads/));
   await assert.rejects(Model.load(FR_EN, { threads: 1.5 }), failsWith('LQ_E_OPTION', /threads/));
   await assert.rejects(Model.load(FR_EN, { nCtx: -5 }), failsWith('LQ_E_OPTION', /nCtx/));

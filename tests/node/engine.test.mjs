@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Model } from '../../web/engine.mjs';
+import { optionsOf, SYSTEM } from '../../web/settings.mjs';
 import { bytesOf, collect, failsWith, FR_EN, idsOf, LONG, SMOLLM2, sleep, textOf, TINY } from './engine.kit.mjs';
 
 /** @type {Model} */ let m;
@@ -55,6 +56,58 @@ test('lists its options; an unknown or unsupported one is refused by name', asyn
   await assert.rejects(textOf(m.generate([{ role: 'user', content: 'hi' }])), failsWith('LQ_E_TASK'));
   await assert.rejects(textOf(m.generate([])), failsWith('LQ_E_TASK'));
   assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en' })), "I'm a student");
+});
+
+test('wrong arguments are refused by name, through the promise or the stream', async () => {
+  const any = /** @type {any} */ (m);
+  for (const text of [undefined, null, 42]) {
+    await assert.rejects(textOf(any.translate(text, { to: 'en' })), failsWith('LQ_E_ARG', /must be a string, not (undefined|null|number)/));
+    await assert.rejects(any.tokenize(text), failsWith('LQ_E_ARG', /must be a string/));
+    await assert.rejects(any.embed(['one', text]), failsWith('LQ_E_ARG', /each text must be a string/));
+    await assert.rejects(any.classify(text), failsWith('LQ_E_ARG', /each text must be a string/));
+  }
+  await assert.rejects(textOf(any.translate('Bonjour')), failsWith('LQ_E_LANGUAGE'));
+  await assert.rejects(textOf(any.translate('Bonjour', null)), failsWith('LQ_E_LANGUAGE'));
+  await assert.rejects(textOf(any.translate('Bonjour', 'en')), failsWith('LQ_E_ARG', /options/));
+  await assert.rejects(textOf(any.translate('Bonjour', { to: 'en', signal: {} })), failsWith('LQ_E_ARG', /signal/));
+  for (const input of [undefined, null, 7, { role: 'user', content: 'x' }])
+    await assert.rejects(textOf(any.generate(input)), failsWith('LQ_E_ARG', /string, an array of messages/));
+  for (const ids of [[297, 1.5], [297, 'a'], [2 ** 32 + 297], '12', undefined]) {
+    await assert.rejects(any.detokenize(ids), failsWith('LQ_E_ARG', /token ids/));
+    await assert.rejects(any.logits(ids), failsWith('LQ_E_ARG', /token ids/));
+  }
+  await assert.rejects(textOf(any.generate([297, 1.5])), failsWith('LQ_E_ARG', /number 2 of them is 1.5/));
+  const circle = /** @type {any} */ ({});
+  circle.circle = circle;
+  await assert.rejects(textOf(m.translate('Bonjour', { to: 'en', circle })), failsWith('LQ_E_OPTION', /circular/));
+  await assert.rejects(textOf(m.translate('Bonjour', { to: 'en', mark: Symbol('q') })), failsWith('LQ_E_OPTION', /mark/));
+});
+
+test('a signal also ends a stream that is produced but not yet read; once it is read it lets go of the signal', async () => {
+  const c = new AbortController();
+  const stream = m.translate('Je suis étudiant', { to: 'en', signal: c.signal });
+  await sleep(300); // all its pieces are here
+  c.abort();
+  await assert.rejects(textOf(stream), { name: 'AbortError' });
+  let listeners = 0;
+  const { signal } = new AbortController();
+  const count = (/** @type {'addEventListener' | 'removeEventListener'} */ name, /** @type {number} */ by) => {
+    const own = signal[name];
+    signal[name] = (/** @type {any[]} */ ...args) => { listeners += by; return own.apply(signal, /** @type {any} */ (args)); };
+  };
+  count('addEventListener', 1);
+  count('removeEventListener', -1);
+  assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en', signal })), "I'm a student");
+  for await (const p of m.translate(LONG, { to: 'en', signal })) if (p.tokenId >= 0) break;
+  assert.equal(listeners, 0);
+});
+
+test('a stream can be split and piped', async () => {
+  const [a, b] = m.translate('Je suis étudiant', { to: 'en' }).tee();
+  assert.deepEqual(await Promise.all([textOf(/** @type {any} */ (a)), textOf(/** @type {any} */ (b))]), ["I'm a student", "I'm a student"]);
+  let text = '';
+  await m.translate('Je suis étudiant', { to: 'en' }).pipeTo(new WritableStream({ write(p) { text += p.text; } }));
+  assert.equal(text, "I'm a student");
 });
 
 test('invalid text does no harm', async () => {
@@ -185,10 +238,30 @@ test('the session keeps what turns of a chat share', { skip: noChat }, async () 
   c.dispose();
 });
 
+test('with the page\'s own settings the chat model gives a sensible answer', { skip: noChat }, async () => {
+  const c = await Model.load(SMOLLM2, { nCtx: 512 });
+  const messages = [{ role: 'system', content: SYSTEM }, { role: 'user', content: 'What is the capital of France?' }];
+  for (const seed of [1, 2, 3]) {
+    const answer = await textOf(c.generate(messages, { ...optionsOf({ seed }), max_new_tokens: 12 }));
+    assert.match(answer, /Paris/, `seed ${seed}`);
+  }
+  c.dispose();
+});
+
 test('a model at rest does not keep a program alive', () => {
   const code = `import { Model } from ${JSON.stringify(new URL('../../web/engine.mjs', import.meta.url).href)};
     const m = await Model.load(${JSON.stringify(FR_EN)}, { threads: 2 }); console.log((await m.tokenize('Je suis')).length);`;
   const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20000 });
   assert.equal(done.stdout, '3\n', done.stderr);
   assert.equal(done.status, 0);
+});
+
+test('disposal ends the worker, busy or not', () => {
+  const code = `import { Model } from ${JSON.stringify(new URL('../../web/engine.mjs', import.meta.url).href)};
+    const m = await Model.load(${JSON.stringify(FR_EN)}, { threads: 2 });
+    m.translate(${JSON.stringify(LONG)}, { to: 'en' });
+    m.dispose(); console.log('disposed');`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20000 });
+  assert.equal(done.stdout, 'disposed\n', done.stderr);
+  assert.equal(done.status, 0, 'the program went on');
 });

@@ -37,6 +37,13 @@ test('the package has no dependency, and what it exports is there', async () => 
   assert.ok(new LoquatError('LQ_E_ARG', 'x') instanceof Error);
 });
 
+test('the lines that the README shows for embedding run as they stand', () => {
+  const lines = /## Embedding\n\n((?: {4}.*\n)+)/.exec(readFileSync(path.join(TOP, 'README.md'), 'utf8'))?.[1] ?? '';
+  assert.ok(lines.includes('Model.load'));
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', lines], { cwd: TOP, encoding: 'utf8', timeout: 30000 });
+  assert.equal(done.stdout, "I'm a student\n", done.stderr);
+});
+
 test('the lock names no registry', () => {
   assert.doesNotMatch(readFileSync(path.join(TOP, 'package-lock.json'), 'utf8'), /"resolved"/);
 });

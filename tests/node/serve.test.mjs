@@ -89,6 +89,14 @@ test('leaves out COOP and COEP when asked', async () => {
   assert.equal(headers['content-security-policy'], POLICY);
 });
 
+test('its policy lets no script in but its own files', () => {
+  const rules = Object.fromEntries(POLICY.split('; ').map((rule) => [rule.split(' ')[0], rule.split(' ').slice(1).join(' ')]));
+  assert.equal(rules['default-src'], "'none'");
+  assert.equal(rules['script-src'], "'self' 'wasm-unsafe-eval'");
+  for (const name of ['style-src', 'worker-src', 'manifest-src']) assert.equal(rules[name], "'self'", name);
+  for (const name of ['base-uri', 'form-action', 'frame-ancestors']) assert.equal(rules[name], "'none'", name);
+});
+
 test('its policy is the page\'s, and frame-ancestors', (t) => {
   const page = path.join(path.dirname(SERVE), 'index.html');
   if (!existsSync(page)) return t.skip('no page here');

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Parity: the engine's scores and texts against recorded ones (tests/golden).
 
-    logits.py [--loquat "build/loquat"] [--threads N] [--smollm2 FILE] [--only CASE ...] [--fr-en-f32 FILE]
+    logits.py [--loquat "build/loquat"] [--threads N] [--smollm2 FILE] [--gemma FILE] [--only CASE ...] [--fr-en-f32 FILE]
 
---loquat is a command line, so a build for another target is tested by the same cases. Cases: the tiny models, fr-en, smollm2; smollm2 is
-skipped when its file is not there. Prints one line a check, the first tensor that differs where one does, and last
+--loquat is a command line, so a build for another target is tested by the same cases. Cases: the tiny models, fr-en, smollm2,
+gemma3-270m; the last two are skipped when their file is not there. Prints one line a check, the first tensor that differs where one does, and last
 `N passed, N failed, N skipped`.
 """
 
@@ -27,7 +27,10 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
+PAIRS = ("t5-v1_1", "t5-v1_0", "bart", "marian")
+DECODERS = sorted(path.parent.name for path in GOLDEN.glob("*/layers.safetensors"))
 LONGEST = 64      # new tokens of the recorded translations
+Q8 = 0.1          # root mean square of what Q8_0 changes in scores, of that of the scores
 HALF = 0.02       # scores recorded in float16, of size up to 32
 
 
@@ -111,6 +114,15 @@ def encoder_decoder_case(report, engine, name):
         report.check(greedy == forced, f"{name} row {row} greedy ids")
 
 
+def quantised_case(report, engine, name, model, ids, want):
+    """Scores of the model in Q8_0; rows that fit no block are stored in float16."""
+    with tempfile.TemporaryDirectory() as folder:
+        quantised = Path(folder, "q8_0.gguf")
+        subprocess.run([*engine.command, "quantize", model, quantised, "q8_0"], check=True, capture_output=True)
+        distance = rms(engine.logits(quantised, ids) - want) / rms(want)
+    report.check(0 < distance <= Q8, f"{name} in Q8_0: scores lie {distance:.4f} of their size from float32, allowed {Q8}")
+
+
 def decoder_case(report, engine, name):
     expected, tensors = load(GOLDEN / name)
     model = ROOT / f"models/tiny/{name}.gguf"
@@ -123,8 +135,15 @@ def decoder_case(report, engine, name):
             got = np.stack([engine.logits(model, ids[:n]) for n in range(1, len(ids) + 1)])
         close(report, engine, f"{name} {what}", got, want, TOLERANCE, (model, ids, None))
         if what == "logits":
+            state = tensors.load("hidden_after_embedding")[0]
+            close(report, engine, f"{name} embedding", probed["dec.0.in"], state, TOLERANCE, (model, ids, None))
+            layers = Tensors([GOLDEN / name / "layers.safetensors"]).load("layers")
+            worst = [largest(probed[f"dec.{i}.out"], layers[i]) for i in range(len(layers))]
+            bad = next((f": the first that differs is {i}, by {x:.2e}" for i, x in enumerate(worst) if x > TOLERANCE), "")
+            report.check(not bad, f"{name} {len(layers)} layers: largest difference {max(worst):.2e}, allowed {TOLERANCE:.0e}{bad}")
             last = next(x for n, x in reversed(probed.items()) if n.startswith("dec.") and n.endswith(".norm"))
             close(report, engine, f"{name} last hidden state", last, tensors.load("hidden_last")[0][-len(last):], TOLERANCE, (model, ids, None))
+    quantised_case(report, engine, name, model, expected["inputIds"][0], tensors.load("logits")[0][-1])
     forced = expected["greedyForcedIds"][0]
     greedy = list(expected["inputIds"][0])
     while len(greedy) < len(forced):
@@ -255,24 +274,29 @@ def rms(values):
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def smollm2_case(report, engine, model):
-    """First greedy ids, and the distance of our scores to those of the float32 weights beside llama.cpp's on the same file."""
+def real_case(report, engine, name, model, ids_only):
+    """First greedy ids, and the distance of our scores to those of the float32 weights beside llama.cpp's on the same file. ids_only: prompts
+    are given as the recorded ids."""
+    if not model.is_file():
+        report.skip(f"{name}: {model} is not there (make models, make models-gemma)")
+        return
     followed, ours, theirs = 0, [], []
-    prompts = json.loads((GOLDEN / "smollm2.json").read_text(encoding="utf-8"))["prompts"]
+    prompts = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))["prompts"]
     for case in prompts:
-        got = json.loads(engine.run("generate", "-m", model, "--prompt", case["prompt"], "--max-new-tokens", 24, "--json"))["ids"]
+        prompt = ["--ids", ",".join(map(str, case["ids"]))] if ids_only else ["--prompt", case["prompt"]]
+        got = json.loads(engine.run("generate", "-m", model, *prompt, "--max-new-tokens", 24, "--json"))["ids"]
         agree = [kind for kind in ("q", "f32") if follows(got, case[kind]["greedy"], 24)]
         followed += bool(agree)
-        print(f"     {case['user']!r} follows {' and '.join(agree) or 'neither'}")
+        print(f"     {case.get('user', case['prompt'])!r} follows {' and '.join(agree) or 'neither'}")
         logits, full, quantised = engine.logits(model, case["ids"]), dict(case["f32"]["top10"]), dict(case["q"]["top10"])
         ids = [i for i in full if i in quantised]
         ours.append([logits[i] - full[i] for i in ids])
         theirs.append([quantised[i] - full[i] for i in ids])
         print(f"     scores of {len(ids)} ids: {rms(ours[-1]):.4f} from float32, llama.cpp {rms(theirs[-1]):.4f}, "
               f"its whole row {case['q_vs_f32']['logit_rmse']:.4f}")
-    report.check(followed >= 4, f"smollm2: {followed} of {len(prompts)} prompts follow a recorded text for 24 tokens, at least 4")
+    report.check(followed >= 4, f"{name}: {followed} of {len(prompts)} prompts follow a recorded text for 24 tokens, at least 4")
     mine, other = rms(np.concatenate(ours)), rms(np.concatenate(theirs))
-    report.check(mine <= other, f"smollm2: scores lie {mine:.4f} from float32, llama.cpp's {other:.4f}")
+    report.check(mine <= other, f"{name}: scores lie {mine:.4f} from float32, llama.cpp's {other:.4f}")
 
 
 def main():
@@ -281,20 +305,19 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fr-en-f32", metavar="FILE", help="float32 conversion of fr-en's weights")
     parser.add_argument("--smollm2", metavar="FILE", type=Path, default=ROOT / "models/smollm2-135m-instruct-q4_1.gguf")
+    parser.add_argument("--gemma", metavar="FILE", type=Path, default=ROOT / "models/gemma3-270m-q4_k_m.gguf")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE")
     args = parser.parse_args()
     engine, report = Engine(args.loquat, args.threads), Report()
     cases = {
-        "t5-v1_1": lambda: encoder_decoder_case(report, engine, "t5-v1_1"),
-        "t5-v1_0": lambda: encoder_decoder_case(report, engine, "t5-v1_0"),
-        "llama-gqa": lambda: decoder_case(report, engine, "llama-gqa"),
-        "qwen2": lambda: decoder_case(report, engine, "qwen2"),
+        **{name: lambda name=name: encoder_decoder_case(report, engine, name) for name in PAIRS},
+        **{name: lambda name=name: decoder_case(report, engine, name) for name in DECODERS},
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
         "beams": lambda: beams_case(report, engine, args.fr_en_f32),
         "fr-en-decoded": lambda: decoded_case(report, engine),
-        "smollm2": lambda: smollm2_case(report, engine, args.smollm2) if args.smollm2.is_file() else report.skip(
-            f"smollm2: {args.smollm2} is not there (make models fetches it)"),
+        "smollm2": lambda: real_case(report, engine, "smollm2", args.smollm2, False),
+        "gemma3-270m": lambda: real_case(report, engine, "gemma3-270m", args.gemma, True),
     }
     for name in args.only or cases:
         try:

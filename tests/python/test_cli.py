@@ -25,7 +25,10 @@ T5 = str(ROOT / "models/tiny/t5-v1_1.gguf")
 FR_EN = str(ROOT / "models/fr-en.gguf")
 REPLY = "Hi é€!abcdefgh"
 ENDLESS = ["--eos-token-id", "[]", "--max-new-tokens", "1000000", "-c", "60000"]
-COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity"]
+COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity", "embed", "rank",
+            "fill-mask", "classify"]
+ENCODER = str(ROOT / "tests/data/tiny-encoder.gguf")
+FILL = str(ROOT / "tests/data/tiny-fill.gguf")
 
 
 def run(*words, text=None, env=None, **more):
@@ -87,6 +90,8 @@ class Help(Case):
         self.refused(run("info", "--jsn", "x"), 2, "Did you mean --json?")
         self.refused(run("generate", "--sparkle", "1"), 2, "no option --sparkle")
         self.refused(run("generate", "-q"), 2, "no option -q")
+        self.refused(run("generate", "-temp", "2", "x"), 2, "no option -temp", "Did you mean --temp?")
+        self.refused(run("generate", "-top-k", "2", "x"), 2, "no option -top-k", "Did you mean --top-k?")
         self.refused(run("generate", "--num-beam-groups", "4", "-m", LLAMA, "x"), 2, "num_beam_groups is not supported")
         self.refused(run("generate", "-m"), 2, "-m needs a value")
         self.refused(run("info", "--json=1", LLAMA), 2, "takes no value")
@@ -173,7 +178,19 @@ class Translate(Case):
         self.assertEqual(self.good(run("translate", "--to", "fr", "Yes")), self.good(run("translate", "--from", "en", "Yes")))
         self.refused(run("translate", "--from", "fr", "--to", "klingon", "Oui"), 2, '"klingon"', "it knows")
         self.refused(run("translate", "-m", LLAMA, "--to", "en", "Oui"), 1, "cannot translate")
+        self.refused(run("translate", "--from", "fr", "--to", "", "Oui"), 2, "--to LANG", "knows fr, en.")
         self.refused(run("translate", " "), 2, "text is empty")
+        self.refused(run("translate", "-p", "Oui", "-f", "/dev/null"), 2, "once")
+        self.refused(run("translate", "-f", "/tmp"), 1, "/tmp could not be read", "directory")
+        self.refused(run("tokenize", "-m", CHAT, "-f", "/tmp"), 1, "/tmp could not be read", "directory")
+        for option, name, most in (("--parallel", "n_seq", 256), ("-c", "n_ctx", 1048576), ("-b", "n_batch", 4096), ("--source-length", "n_src", 8192)):
+            self.refused(run("translate", option, most + 1, "Oui"), 2, str(most + 1), name, str(most))
+        self.assertEqual(self.good(run("translate", "Je", "suis", "étudiant")), self.good(run("translate", "Je suis étudiant")))
+
+    def test_a_translation_that_a_limit_ends_is_pointed_out(self):
+        for words, noted in ((["-c", "4"], True), (["-n", "3"], False), ([], False)):
+            done = run("translate", *words, "Je suis étudiant en France.")
+            self.assertEqual((done.returncode, done.stderr.startswith(b"loquat: note: 1 of the translations")), (0, noted), done.stderr)
 
     def test_text_longer_than_the_context_is_cut_into_sentences(self):
         long = "Bonjour. " * 40
@@ -190,6 +207,8 @@ class Generate(Case):
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "-n", "3")))["finish_reason"], "length")
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "--stop", "€")))["finish_reason"], "stop")
         self.assertEqual(json.loads(self.good(run("generate", "-m", CHAT, "-p", "\n", "--json", "-c", "9")))["finish_reason"], "context")
+        done = run("generate", "-m", CHAT, "-p", "\n", "-c", "9")
+        self.assertEqual((done.returncode, done.stderr), (0, b"loquat: note: the context is full; -c N makes room for more.\n"))
 
     def test_prompt_by_every_way(self):
         with tempfile.NamedTemporaryFile() as f:
@@ -200,6 +219,8 @@ class Generate(Case):
         self.refused(run("generate", "-m", CHAT, "-p", "a", "b"), 2, "once")
         self.refused(run("generate", "-m", CHAT, "-p", ""), 2, "prompt is empty")
         self.refused(run("generate", "-m", CHAT, "-f", "/nowhere"), 1, "/nowhere")
+        done = subprocess.run(["sh", "-c", 'exec "$0" generate -m "$1" <&-', BIN, CHAT], cwd=ROOT, capture_output=True, check=False)
+        self.refused(done, 1, "Standard input could not be read")
         self.refused(run("generate", "-p", "x", env={"LOQUAT_MODEL": ""}), 2, "-m MODEL")
         self.refused(run("generate", "-m", CHAT, "-c", "8", "-p", "0123456789"), 1, "10 tokens", "context holds 8")
 
@@ -242,11 +263,7 @@ class Chat(Case):
         self.refused(run("chat", "-m", CHAT, "-c", "40", text=b"0123456789012345678901234567890123456789\n"), 1, "context holds 40")
 
     def test_on_a_terminal_ctrl_c_stops_the_reply_and_again_leaves(self):
-        main, other = pty.openpty()
-        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
-                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
-        os.close(other)
-        read_until(main, b"> ")
+        main, p = self.on_a_terminal()
         os.write(main, b"hello\r")
         self.assertIn(b"Hi", read_until(main, b"efgh"))
         os.write(main, b"\x03")
@@ -258,6 +275,28 @@ class Chat(Case):
         os.write(main, b"\x03")
         self.assertEqual(p.wait(60), 130)
         os.close(main)
+
+    def test_ctrl_c_while_the_terminal_takes_no_more(self):
+        main, p = self.on_a_terminal()
+        os.write(main, b"hello\r")
+        asleep = 0
+        while asleep < 20: # nobody reads, so in the end it waits in a write
+            with open(f"/proc/{p.pid}/stat", encoding="ascii") as stat:
+                asleep = asleep + 1 if stat.read().rsplit(")", 1)[1].split()[0] == "S" else 0
+            time.sleep(0.05)
+        os.write(main, b"\x03")
+        self.assertIn(b"(stopped)", read_until(main, b"(stopped)"))
+        os.write(main, b"\x03")
+        self.assertEqual(p.wait(60), 130)
+        os.close(main)
+
+    def on_a_terminal(self):
+        main, other = pty.openpty()
+        p = subprocess.Popen([BIN, "chat", "-m", CHAT, *ENDLESS], cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
+                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+        os.close(other)
+        read_until(main, b"> ")
+        return main, p
 
     def test_on_a_terminal_a_full_context_is_no_end(self):
         main, other = pty.openpty()
@@ -283,9 +322,10 @@ class Numbers(Case):
         self.assertEqual([t["logit"] for t in top], [every[i] for i in best])
         self.assertIsNone(top[0]["text"])
         self.assertEqual(self.logits("-m", CHAT, "--ids", "13", "--top", "1")["top"][0]["text"], "H")
+        self.assertEqual(len(self.logits("-m", CHAT, "--ids", "13," * 5000)["logits"]), len(self.logits("-m", CHAT, "--ids", "13")["logits"]))
         self.assertNotEqual(self.logits("-m", T5, "--ids", "1,2", "--decoder-ids", "0,5"), self.logits("-m", T5, "--ids", "1,2"))
         for words, code, word in ((["--ids", "1,600000"], 2, "600000"), (["--ids", "x"], 2, '"x"'), (["--ids", ""], 2, "no id"), ([], 2, "--ids"),
-                                  (["--ids", "1", "--decoder-ids", "1"], 1, "decoder ids")):
+                                  (["--ids", "1", "--decoder-ids", "1"], 1, "decoder ids"), (["--ids", "1", "word"], 2, '"word"')):
             self.refused(run("logits", "-m", LLAMA, *words), code, word)
 
     def test_perplexity_is_that_of_the_logits(self):
@@ -315,6 +355,9 @@ class Numbers(Case):
                 self.assertGreater(r[key], 0)
         self.assertIn("source", self.good(run("bench", "-m", T5, "-p", "8", "-n", "4", "-r", "1", "-t", "1")))
         self.refused(run("bench", "-m", CHAT, "-t", "0"), 2, "not 0")
+        self.refused(run("bench", "-m", CHAT, "-t", "1,x"), 2, "-t", '"x"')
+        self.refused(run("bench", "-m", CHAT, "word"), 2, '"word"')
+        self.refused(run("bench", "-m", CHAT, "-r", "65"), 2, "at most 64")
 
     def test_info(self):
         got = json.loads(self.good(run("info", CHAT, "-c", "1000", "--json")))
@@ -326,6 +369,9 @@ class Numbers(Case):
         plain = self.good(run("info", CHAT))
         for words in ("architecture             llama", "memory.session.bytes", "llama.block_count", "blk.1.ffn_down.weight"):
             self.assertIn(words, plain)
+        self.assertRegex(self.good(run("info", FR_EN)), r"special_tokens\.bos +none\n(.|\n)*memory\.weights +\d+ bytes \(12\.8 MB\)\n")
+        self.assertEqual(self.good(run("info", "-m", CHAT)), plain)
+        self.refused(run("info", "-m", CHAT, CHAT), 2, "one model")
         self.refused(run("info", CHAT, "-c", "200000"), 1, "131072 positions")
 
     def test_info_sends_no_escapes_to_the_terminal(self):
@@ -345,6 +391,80 @@ class Numbers(Case):
         self.assertEqual(self.good(run("tokenize", "-m", CHAT, "--no-parse-special", "<|"))[:4], "[63,")
         self.refused(run("detokenize", "-m", CHAT, "259"), 2, "259")
         self.refused(run("tokenize", "-m", LLAMA, "x"), 1, "no tokenizer")
+
+
+class Encoders(Case):
+    def lines(self, *words, text=None):
+        done = run(*words, text=text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode().splitlines()
+
+    def vectors(self, *words, text=None):
+        return [json.loads(line) for line in self.lines("embed", "-m", ENCODER, *words, text=text)]
+
+    def test_embed(self):
+        texts = ["What was that?", "hot", "it is, he said"]
+        got = self.vectors(*texts)
+        self.assertEqual((len(got), {len(v) for v in got}), (3, {48}))
+        self.assertEqual(self.vectors(text="\n".join(texts).encode()), got)
+        self.assertEqual(self.vectors(texts[2]), got[2:])
+        ids = json.loads(self.lines("tokenize", "-m", ENCODER, texts[1])[0])
+        self.assertEqual(self.vectors("--ids", ",".join(map(str, ids))), got[1:2])
+        self.assertNotEqual(self.vectors("--ids", ",".join(map(str, ids)), "--types", ",".join("1" for _ in ids)), got[1:2])
+        self.assertAlmostEqual(sum(x * x for x in self.vectors("--normalize", texts[0])[0]), 1, places=5)
+        self.assertEqual(len(self.vectors(*["x"] * 100)), 100)
+        self.assertEqual(self.vectors(text=b""), [])
+
+    def test_embed_refusals(self):
+        self.refused(run("embed", "-m", ENCODER, "--pooling", "max", "x"), 2, "no pooling", "mean, cls and last")
+        self.refused(run("embed", "-m", ENCODER, "--normalize", "--no-normalize", "x"), 2, "contradict")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0"), 2, "1 numbers for 2 ids")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0,300"), 2, "holds 300")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,2", "--types", "0,2"), 2, "token type 2")
+        self.refused(run("embed", "-m", ENCODER, "--ids", "1,500"), 2, "outside the vocabulary of 500")
+        self.refused(run("embed", "-m", ENCODER, "x" * 80), 1, "82 tokens", "64 positions")
+        self.refused(run("embed", "-m", LLAMA, "--ids", "1,2"), 1, "no encoder")
+        self.refused(run("generate", "-m", ENCODER, "-p", "x"), 1, "no decoder")
+        self.refused(run("embed", "-m", str(ROOT / "models/tiny/bert.gguf"), "x"), 1, "no tokenizer")
+
+    def test_rank(self):
+        passages = ["some word", "what was it?", "x y z"]
+        ranked = json.loads("".join(self.lines("rank", "-m", ENCODER, "--json", "what was it", *passages)))
+        self.assertEqual(ranked[0]["index"], 1)
+        self.assertEqual(ranked, sorted(ranked, key=lambda r: -r["score"]))
+        query, *vectors = self.vectors("what was it", *passages)
+        length = lambda v: math.sqrt(sum(x * x for x in v))
+        for r in ranked:
+            v = vectors[r["index"]]
+            self.assertAlmostEqual(r["score"], sum(a * b for a, b in zip(query, v)) / length(query) / length(v), places=6)
+            self.assertEqual(r["text"], passages[r["index"]])
+        plain = self.lines("rank", "-m", ENCODER, "what was it", "--top", 2, text="\n".join(passages).encode())
+        self.assertEqual([line.split("\t")[1] for line in plain], [r["text"] for r in ranked[:2]])
+        self.refused(run("rank", "-m", ENCODER), 2, "QUERY")
+        self.assertEqual(self.lines("rank", "-m", ENCODER, "--json", "x", text=b""), ["[]"])
+
+    def test_fill_mask(self):
+        found = json.loads("".join(self.lines("fill-mask", "-m", FILL, "--json", "--top", 500, "it [MASK] hot and", "[MASK]")))
+        self.assertEqual([len(f) for f in found], [500, 500])
+        for words in found:
+            self.assertAlmostEqual(sum(w["score"] for w in words), 1, places=4)
+            self.assertEqual([w["score"] for w in words], sorted((w["score"] for w in words), reverse=True))
+        plain = self.lines("fill-mask", "-m", FILL, "it [MASK] hot")
+        self.assertEqual(len(plain), 5)
+        self.assertTrue(all(len(line.split("\t")) == 2 for line in plain))
+        self.refused(run("fill-mask", "-m", FILL, "it is hot"), 2, "no [MASK]")
+        self.refused(run("fill-mask", "-m", ENCODER, "it [MASK] hot"), 1, "no head for masked words")
+        self.refused(run("fill-mask", "-m", FILL), 2, "mask")
+
+    def test_classify(self):
+        rows = [json.loads(line) for line in self.lines("classify", "-m", ENCODER, "--json", "hot", "what was that?")]
+        for row in rows:
+            self.assertEqual(sorted(r["label"] for r in row), ["LABEL_0", "LABEL_1", "LABEL_2"])
+            self.assertAlmostEqual(sum(r["score"] for r in row), 1, places=5)
+        pair = json.loads(self.lines("classify", "-m", ENCODER, "--json", "--pair", "what was that?", "hot")[0])
+        self.assertNotEqual(pair, rows[0])
+        self.assertEqual(len(self.lines("classify", "-m", ENCODER, "--top", 1, "hot")[0].split("\t")), 1)
+        self.refused(run("classify", "-m", FILL, "hot"), 1, "labels of whole texts")
 
 
 class Quantize(Case):
@@ -376,6 +496,9 @@ class Quantize(Case):
             self.refused(run("quantize", source, "/dev/null", "q8_0"), 2, "not a file")
             self.refused(run("quantize", os.path.join(folder, "none"), out, "q8_0"), 1, "none")
             self.refused(run("quantize", source, os.path.join(folder, "no/out"), "q8_0"), 1, "no/out")
+            os.mkfifo(os.path.join(folder, "pipe"))
+            self.refused(run("quantize", os.path.join(folder, "pipe"), out, "q8_0"), 1, "not a file")
+            os.unlink(os.path.join(folder, "pipe"))
             Path(folder, "page").write_text("<html>")
             self.refused(run("quantize", os.path.join(folder, "page"), out, "q8_0"), 1, "HTML")
             os.unlink(os.path.join(folder, "page"))
@@ -412,7 +535,7 @@ class BadModels(Case):
                    (str(ROOT / "tests/fuzz/corpus/model/arch_unknown"), "mamba", "this build runs llama"),
                    (str(ROOT / "tests/fuzz/corpus/model/tensor_iq2"), "IQ2_XS"), (str(ROOT / "tests/fuzz/corpus/gguf/v1"), "version 1")]
             for path, *words in bad:
-                self.refused(run("info", path), 1, *words)
+                self.refused(run("info", path), 1, Path(path).name, *words)
 
     def test_not_enough_memory_says_how_much(self):
         little = lambda: resource.setrlimit(resource.RLIMIT_AS, (24 << 20, 24 << 20))

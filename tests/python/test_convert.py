@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
 sys.path.insert(0, str(ROOT / "models"))
 from lib import tokenizer  # noqa: E402
-from lib.arch import llama3_factors, permute_rows  # noqa: E402
 from lib.checkpoint import Tensors  # noqa: E402
+from lib.decoders import llama3_factors, permute_rows, window_keys  # noqa: E402
 from lib.errors import ConvertError  # noqa: E402
 
 
@@ -42,7 +42,8 @@ class Case(unittest.TestCase):
         folder = self.folder / "model"
         folder.mkdir()
         for file in ("model.safetensors", "generation_config.json"):
-            (folder / file).write_bytes((GOLDEN / name / file).read_bytes())
+            if (GOLDEN / name / file).is_file():
+                (folder / file).write_bytes((GOLDEN / name / file).read_bytes())
         merged = json.loads((GOLDEN / name / "config.json").read_text()) | config
         (folder / "config.json").write_text(json.dumps({k: v for k, v in merged.items() if v is not None}))
         return folder
@@ -59,6 +60,7 @@ class Case(unittest.TestCase):
         return gguf.GGUFReader(out), done.stderr
 
     def refused(self, folder, pattern, *arguments):
+        (self.folder / "out.gguf").unlink(missing_ok=True)
         out, done = self.convert(folder, *arguments)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr, f"^convert.py: .*{pattern}.*\n$")
@@ -67,10 +69,11 @@ class Case(unittest.TestCase):
 
 class Conversions(Case):
     def test_committed_files_are_what_it_writes(self):
-        for name in ("t5-v1_1", "t5-v1_0", "llama-gqa", "qwen2"):
+        for file in sorted((ROOT / "models/tiny").glob("*.gguf")):
+            name = file.stem
             out, done = self.convert(GOLDEN / name, "--type", "f32")
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(out.read_bytes(), (ROOT / f"models/tiny/{name}.gguf").read_bytes(), name)
+            self.assertEqual(out.read_bytes(), file.read_bytes(), name)
 
     def test_manifest_describes_the_included_model(self):
         import hashlib
@@ -127,17 +130,98 @@ class Conversions(Case):
         self.assertEqual(factors[0], 1.0)    # wavelength 6.3, below 64 / 4: kept
         self.assertEqual(factors[-1], 8.0)   # wavelength 6283, above 64 / 1: divided
 
-    def test_a_sliding_window_bounds_the_context(self):
-        reader, _ = self.converted(self.model(sliding_window=32))
-        self.assertEqual(reader.fields["llama.context_length"].contents(), 32)
+    def test_sliding_windows(self):
+        kinds = ["sliding_attention", "full_attention"]
+        for config, want in (({"sliding_window": 32}, (32, None)), ({"sliding_window": 32, "layer_types": kinds}, (32, 2)),
+                             ({"sliding_window": 32, "layer_types": kinds[::-1]}, (32, [False, True])),
+                             ({"sliding_window": 32, "use_sliding_window": False}, (None, None)),
+                             ({"sliding_window": 32, "max_window_layers": 1}, (32, [False, True]))):
+            self.assertEqual(tuple(window_keys({"num_hidden_layers": 2} | config).get(f"attention.sliding_window{x}") for x in ("", "_pattern")), want)
+        reader, _ = self.converted(self.model(sliding_window=32, layer_types=kinds[::-1]))
+        self.assertEqual(reader.fields["llama.context_length"].contents(), 128)
+        self.assertEqual(reader.fields["llama.attention.sliding_window_pattern"].contents(), [False, True])
 
     def test_permutation_puts_rotation_pairs_side_by_side(self):
         self.assertEqual(permute_rows(np.arange(8), 2).tolist(), [0, 2, 1, 3, 4, 6, 5, 7])
 
 
+class Encoders(Case):
+    """BERT and its like (lib/bert.py)."""
+
+    def keys(self, folder, *arguments):
+        reader, _ = self.converted(folder, "--type", "f32", *arguments)
+        return {k: f.contents() for k, f in reader.fields.items()}
+
+    def test_every_tensor_is_there_under_one_name(self):
+        for name in ("bert", "bert-classifier", "distilbert", "roberta"):
+            source = Tensors([GOLDEN / name / "model.safetensors"])
+            values = [source.load(n) for n in source.names()]
+            reader = gguf.GGUFReader(ROOT / f"models/tiny/{name}.gguf")
+            self.assertEqual(len(reader.tensors), len(values), name)
+            for t in reader.tensors:
+                data = t.data
+                if name == "roberta" and t.name == "position_embd.weight":  # the padding id's rows are left out
+                    self.assertTrue(any(np.array_equal(v[2:], data) for v in values if len(v) == 64))
+                else:
+                    self.assertTrue(any(v.shape == data.shape and np.array_equal(v, data) for v in values), t.name)
+
+    def test_positions_after_the_padding_id(self):
+        self.assertEqual(self.keys(self.model("roberta"))["bert.context_length"], 62)
+        path = self.folder / "model/config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"pad_token_id": 99}))
+        self.refused(self.folder / "model", "64 rows, and the first 100 are left out")
+
+    def test_old_names_of_norms(self):
+        folder = self.model("bert")
+        source = Tensors([folder / "model.safetensors"])
+        old = {n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): ("F32", source.load(n))
+               for n in source.names()}
+        save(folder / "model.safetensors", old)
+        out, done = self.convert(folder, "--type", "f32", "--name", "bert")
+        self.assertEqual((done.returncode, out.read_bytes()), (0, (ROOT / "models/tiny/bert.gguf").read_bytes()), done.stderr)
+        name = "bert.embeddings.LayerNorm.weight"
+        save(folder / "model.safetensors", old | {name: ("F32", source.load(name))})
+        self.refused(folder, "both are embeddings.LayerNorm.weight")
+
+    def test_sentence_transformers_folder(self):
+        folder = self.model("bert", architectures=["BertModel"])
+        source = Tensors([folder / "model.safetensors"])
+        bare = {n.removeprefix("bert."): ("F32", source.load(n)) for n in source.names() if n.startswith("bert.")}
+        pooler = {"pooler.dense.weight": ("F32", np.zeros((48, 48), np.float32)), "pooler.dense.bias": ("F32", np.zeros(48, np.float32))}
+        save(folder / "model.safetensors", bare | pooler)
+        self.assertNotIn("bert.pooling_type", self.keys(folder))
+        modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"}
+                   for path, kind in (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))]
+        (folder / "modules.json").write_text(json.dumps(modules))
+        (folder / "1_Pooling").mkdir()
+        for number, name in ((1, "mean_tokens"), (2, "cls_token"), (3, "lasttoken")):
+            (folder / "1_Pooling/config.json").write_text(json.dumps({f"pooling_mode_{name}": True, "pooling_mode_max_tokens": False}))
+            keys = self.keys(folder)
+            self.assertEqual((keys["bert.pooling_type"], keys["loquat.embedding.normalize"], keys["loquat.task"]), (number, True, "embed"))
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_max_tokens": True}))
+        self.refused(folder, "asks for pooling_mode_max_tokens")
+        (folder / "modules.json").write_text(json.dumps([*modules, {"path": "3", "type": "x.Dense"}]))
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+        self.refused(folder, "has a module Dense")
+
+    def test_labels(self):
+        keys = self.keys(self.model("bert-classifier", id2label={"0": "no", "1": "yes", "2": "maybe"}))
+        self.assertEqual((keys["bert.classifier.output_labels"], keys["bert.classifier.problem"], keys["loquat.task"]),
+                         (["no", "yes", "maybe"], "single_label", "classify"))
+
+    def test_refusals(self):
+        self.refused(self.model("bert", hidden_act="mish"), "hidden_act 'mish' is not known")
+        path = self.folder / "model/config.json"
+        config = json.loads((GOLDEN / "bert/config.json").read_text())
+        for changes, pattern in (({"position_embedding_type": "relative_key"}, "relative_key"), ({"is_decoder": True}, "is_decoder"),
+                                 ({"architectures": ["BertForTokenClassification"]}, "no tensor classifier.weight")):
+            path.write_text(json.dumps(config | changes))
+            self.refused(self.folder / "model", pattern)
+
+
 class Refusals(Case):
     def test_architecture(self):
-        self.refused(self.model(architectures=["GPT2LMHeadModel"]), "GPT2LMHeadModel is not known; known are T5ForConditionalGeneration, LlamaFor")
+        self.refused(self.model(architectures=["MambaForCausalLM"]), "MambaForCausalLM is not known; known are T5ForConditionalGeneration, LlamaFor")
 
     def test_types(self):
         self.refused(self.model(), "`loquat quantize`", "--type", "q4_k")
@@ -173,7 +257,7 @@ class Refusals(Case):
             self.refused(folder, pattern)
 
     def test_settings(self):
-        self.refused(self.model(hidden_act="gelu"), "hidden_act 'gelu'")
+        self.refused(self.model(hidden_act="swoosh"), "hidden_act.* 'swoosh' is not known; known are relu")
 
     def test_rope(self):
         self.refused(self.model(rope_parameters={"rope_type": "longrope"}), "'longrope' is not known")
@@ -250,7 +334,7 @@ class Tokenizers(Case):
         for changes, pattern in (
                 ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}}, "normalizer NFC \\+ Lowercase"),
                 ({"decoder": {"type": "WordPiece"}}, "decoder WordPiece"),
-                ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor RobertaProcessing"),
+                ({"post_processor": {"type": "BertProcessing"}}, "post_processor BertProcessing"),
                 ({"post_processor": {"type": "TemplateProcessing", "single": two}}, "more than one token before or after"),
                 ({"added_tokens": [{"id": 3, "content": "<w>", "single_word": True}]}, "'<w>' of tokenizer.json is single_word"),
                 ({"model": model | {"dropout": 0.1}}, "dropout = 0.1"),
@@ -290,8 +374,63 @@ class Tokenizers(Case):
             (self.folder / "spiece.model").write_bytes(message((1, pieces), (2, spec), extra))
             self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
 
+    def test_roberta_ends(self):
+        self.bpe(post_processor={"type": "RobertaProcessing", "cls": ["<s>", 3], "sep": ["<u>", 5]})
+        keys = tokenizer.open_tokenizer(self.folder, {}).keys
+        self.assertEqual((keys["add_bos_token"], keys["add_eos_token"]), (True, True))
+
+    def test_sentencepiece_bpe(self):
+        pieces = [message((1, p), (3, kind)) for p, kind in (("<unk>", 2), ("<s>", 3), ("</s>", 3), ("▁a", 1))]
+        (self.folder / "tokenizer.model").write_bytes(message(*((1, p) for p in pieces), (2, message((3, 2), (40, 0), (41, 1), (42, 2)))))
+        vocab = tokenizer.open_tokenizer(self.folder, {})
+        self.assertEqual((vocab.model, vocab.keys["add_bos_token"], vocab.keys["add_eos_token"]), ("llama", True, False))
+        (self.folder / "tokenizer_config.json").write_text('{"add_bos_token": false}')
+        self.assertIs(tokenizer.open_tokenizer(self.folder, {}).keys["add_bos_token"], False)
+
+    def test_xlm_r_numbers_its_own_way(self):
+        pieces = [message((1, p), (3, kind)) for p, kind in (("<unk>", 2), ("<s>", 3), ("</s>", 3), (",", 1), ("▁a", 1))]
+        (self.folder / "sentencepiece.bpe.model").write_bytes(message(*((1, p) for p in pieces)))
+        vocab = tokenizer.open_tokenizer(self.folder, {"model_type": "xlm-roberta", "vocab_size": 7})
+        self.assertEqual(vocab.tokens, ["<s>", "<pad>", "</s>", "<unk>", ",", "▁a", "<mask>"])
+        self.assertEqual((vocab.types, len(vocab.scores)), ([3, 3, 3, 2, 1, 1, 3], 7))
+        wanted = {"bos_token_id": 0, "eos_token_id": 2, "unknown_token_id": 3, "mask_token_id": 6, "add_bos_token": True, "add_eos_token": True}
+        self.assertEqual({k: vocab.keys[k] for k in wanted}, wanted)
+        (self.folder / "sentencepiece.bpe.model").write_bytes(message(*((1, p) for p in pieces[1:])))
+        self.assertRaisesRegex(ConvertError, "begins with <unk>", tokenizer.open_tokenizer, self.folder, {"model_type": "xlm-roberta"})
+
+    def wordpiece(self, **changes):
+        data = {"model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "un": 3, "##able": 4}}, "decoder": {"type": "WordPiece"},
+                "normalizer": {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "clean_text": True, "handle_chinese_chars": True},
+                "pre_tokenizer": {"type": "BertPreTokenizer"},
+                "added_tokens": [{"id": i, "content": t, "special": True} for i, t in enumerate(("[UNK]", "[CLS]", "[SEP]"))]}
+        (self.folder / "tokenizer.json").write_text(json.dumps(data | changes))
+
+    def test_wordpiece(self):
+        self.wordpiece()
+        vocab = tokenizer.open_tokenizer(self.folder, {"vocab_size": 6})
+        self.assertEqual((vocab.model, vocab.tokens), ("bert", ["[UNK]", "[CLS]", "[SEP]", "▁un", "able", "[PAD5]"]))
+        self.assertEqual(vocab.types, [3, 3, 3, 1, 1, 5])
+        self.assertEqual(vocab.keys, {"add_bos_token": True, "add_eos_token": True, "unknown_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+                                      "seperator_token_id": 2})
+        (self.folder / "tokenizer.json").unlink()
+        (self.folder / "vocab.txt").write_text("[UNK]\n[CLS]\n[SEP]\nun\n##able\n")
+        (self.folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+        listed = tokenizer.open_tokenizer(self.folder, {"vocab_size": 6})
+        self.assertEqual((listed.tokens, listed.types), (vocab.tokens, vocab.types))
+        self.assertEqual({k: v for k, v in listed.keys.items() if "loquat" in k}, {"loquat.tokenizer.lowercase": False})
+
+    def test_wordpiece_refusals(self):
+        vocab = {"[UNK]": 0, "a": 1}
+        for changes, pattern in (({"model": {"type": "WordPiece", "vocab": vocab, "max_input_chars_per_word": 50}}, "max_input_chars_per_word"),
+                                 ({"normalizer": {"type": "Lowercase"}}, "Lowercase, BertPreTokenizer"),
+                                 ({"model": {"type": "WordPiece", "vocab": {"a": 0}}, "added_tokens": []}, "no unknown token"),
+                                 ({"added_tokens": [{"id": 5, "content": "<w>", "single_word": True}]}, "single_word")):
+            self.wordpiece(**changes)
+            with self.subTest(pattern):
+                self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
+
     def test_damaged_or_other_sentencepiece(self):
-        for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 2)))), "SentencePiece BPE model")):
+        for data, pattern in ((b"\x0a\xff", "cut short"), (message((2, message((3, 3)))), "SentencePiece word model")):
             (self.folder / "spiece.model").write_bytes(data)
             self.assertRaisesRegex(ConvertError, pattern, tokenizer.open_tokenizer, self.folder, {})
 

@@ -121,12 +121,12 @@ def changed(proto, trainer=(), normalizer=(), pieces=None):
     return message(out)
 
 
-def trained_proto():
-    """A small unigram model with byte tokens and user-defined symbols."""
+def trained_proto(model_type="unigram"):
+    """A small model with byte tokens and user-defined symbols."""
     out = io.BytesIO()
     corpus = tree_lines()[:1500] + (FRENCH + ENGLISH + CODE + OTHER) * 20
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus), model_writer=out, vocab_size=1100, model_type="unigram", byte_fallback=True,
+        sentence_iterator=iter(corpus), model_writer=out, vocab_size=1100, model_type=model_type, byte_fallback=True,
         normalization_rule_name="nmt_nfkc",
         user_defined_symbols=["<sep>", "<2fr>", "étudiant", "人工", "  x"], character_coverage=0.98, num_threads=1, minloglevel=2)
     return out.getvalue()
@@ -161,6 +161,12 @@ def unk_instead_of_byte(piece):
     return piece + message([(3, 5), (1, b"unused" + fields[1])]) if fields.get(3) == 6 else piece
 
 
+def some_unused(piece):
+    """Every seventh piece (by its text) becomes an unused one, which a text is taken apart for."""
+    fields = dict(converter.protobuf_fields(piece, "piece"))
+    return piece + message([(3, 5)]) if fields.get(3, 1) == 1 and len(fields[1]) > 1 and sum(fields[1]) % 7 == 0 else piece
+
+
 def sentencepiece_cases(texts):
     """(name, proto, lines)"""
     some = texts[::4]
@@ -174,6 +180,12 @@ def sentencepiece_cases(texts):
         yield (f"unigram {name}",
                changed(proto, trainer=[(24, suffix)], normalizer=[(3, prefix), (4, squeeze), (5, escape)]), some)
     yield "unigram without a normaliser map", changed(proto, normalizer=[(2, b"")]), some
+    proto = trained_proto("bpe")
+    yield "sp-bpe", proto, texts
+    yield "sp-bpe without byte fallback", changed(proto, trainer=[(35, 0)], pieces=unk_instead_of_byte), some
+    yield "sp-bpe with unused pieces", changed(proto, pieces=some_unused), some
+    yield "sp-bpe as Llama 2 has it", changed(proto, normalizer=[(2, b""), (3, 1), (4, 0)]), texts
+    yield "sp-bpe as Gemma has it", changed(proto, normalizer=[(2, b""), (3, 0), (4, 0)]), some
 
 
 # ---- byte-level BPE ----
@@ -250,6 +262,47 @@ def trained_bpe_case(report, program, folder, pre, texts):
     bpe_case(report, program, folder / "m.gguf", pre, theirs, texts)
 
 
+# ---- WordPiece ----
+
+WORDPIECE = [("uncased", {}), ("cased", {"lowercase": False}), ("lower case with accents", {"strip_accents": False}),
+             ("cased without accents", {"lowercase": False, "strip_accents": True}),
+             ("as the text is", {"lowercase": False, "clean_text": False, "handle_chinese_chars": False})]
+
+
+def trained_wordpiece(settings):
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer, t.pre_tokenizer, t.decoder = normalizers.BertNormalizer(**settings), pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    t.train_from_iterator(tree_lines() + (FRENCH + ENGLISH + CODE + OTHER) * 20,
+                          trainers.WordPieceTrainer(vocab_size=2500, special_tokens=special, show_progress=False))
+    t.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("<left>", lstrip=True, normalized=False)])
+    t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+                                                     special_tokens=[(s, t.token_to_id(s)) for s in ("[CLS]", "[SEP]")])
+    return t
+
+
+def wordpiece_case(report, program, folder, name, settings, texts):
+    theirs = trained_wordpiece(settings)
+    (folder / "tokenizer_config.json").unlink(missing_ok=True)
+    theirs.save(str(folder / "tokenizer.json"))
+    write_gguf(folder / "m.gguf", converter.open_tokenizer(folder, {}))
+    bpe_case(report, program, folder / "m.gguf", f"wordpiece {name}", theirs, texts)
+    (folder / "tokenizer.json").unlink()
+
+
+def wordpiece_list_case(report, program, folder, texts):
+    """vocab.txt gives what tokenizer.json does."""
+    theirs = trained_wordpiece({"lowercase": False})
+    pieces = sorted(theirs.get_vocab(with_added_tokens=False).items(), key=lambda entry: entry[1])
+    (folder / "vocab.txt").write_text("".join(f"{text}\n" for text, _ in pieces), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}), encoding="utf-8")
+    write_gguf(folder / "m.gguf", converter.open_tokenizer(folder, {}))
+    (folder / "vocab.txt").unlink()
+    texts = [t for t in texts if b"<tool>" not in t and b"<left>" not in t]
+    same(report, "wordpiece vocab.txt ids", texts, Ours(program, folder / "m.gguf").encode(texts, SPECIAL | PARSE_SPECIAL),
+         [e.ids for e in theirs.encode_batch([replaced(t) for t in texts])])
+
+
 def smollm2_case(report, program, path, texts):
     fields = gguf.GGUFReader(path).fields
     tokens, kinds, merges = (fields["tokenizer.ggml." + key].contents() for key in ("tokens", "token_type", "merges"))
@@ -281,6 +334,11 @@ def main():
             if name.startswith(args.only):
                 sentencepiece_case(report, args.tokens, folder, name, proto, some)
         (folder / "spiece.model").unlink(missing_ok=True)
+        for name, settings in WORDPIECE:
+            if f"wordpiece {name}".startswith(args.only):
+                wordpiece_case(report, args.tokens, folder, name, settings, texts if name in ("uncased", "cased") else texts[::4])
+        if "wordpiece vocab.txt".startswith(args.only):
+            wordpiece_list_case(report, args.tokens, folder, texts[::4])
         for pre in ("gpt-2", "smollm", "llama-bpe", "qwen2"):
             if pre.startswith(args.only):
                 trained_bpe_case(report, args.tokens, folder, pre, texts)

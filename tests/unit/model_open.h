@@ -4,6 +4,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "lq_internal.h"
@@ -47,6 +48,23 @@ static inline void opened_close(opened *o) {
   lq_model_close(o->m);
   free(o->bytes);
   memset(o, 0, sizeof *o);
+}
+
+/* Calls fn with the name of every file of models/tiny, as opened_read takes it; returns how many there are. */
+static inline size_t each_tiny_model(void (*fn)(const char *file)) {
+  char path[512];
+  size_t n = 0;
+  snprintf(path, sizeof path, "%s/../models/tiny", lq_test_dir());
+  DIR *d = opendir(path);
+  for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+    size_t len = strlen(e->d_name);
+    if (len < 6 || len > 64 || strcmp(e->d_name + len - 5, ".gguf") != 0) continue;
+    snprintf(path, sizeof path, "../models/tiny/%.64s", e->d_name);
+    fn(path);
+    n++;
+  }
+  if (d) closedir(d);
+  return n;
 }
 
 #define LLAMA "../models/tiny/llama-gqa.gguf"

@@ -11,6 +11,8 @@ typedef struct lq_test { const char *name; void (*run)(void); struct lq_test *ne
 void lq_test_add(lq_test *t);
 void lq_test_fail(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void lq_test_skip(const char *why); /* marks the running test as skipped; return afterwards */
+/* Chooses a locale that writes 0,5 for 0.5, where the machine has one; lq_test_locale(false) goes back to the plain one. */
+void lq_test_locale(bool comma);
 /* Folder with test data (tests/), from the environment LQ_TESTS or "tests". */
 const char *lq_test_dir(void);
 
@@ -24,8 +26,10 @@ const char *lq_test_dir(void);
 
 #define CHECK(COND) do { if (!(COND)) { lq_test_fail(__FILE__, __LINE__, "%s", #COND); return; } } while (0)
 #define CHECK_MSG(COND, ...) do { if (!(COND)) { lq_test_fail(__FILE__, __LINE__, __VA_ARGS__); return; } } while (0)
-#define CHECK_STR(GOT, WANT) do { const char *g_ = (GOT), *w_ = (WANT); if (strcmp(g_, w_) != 0) { lq_test_fail(__FILE__, __LINE__, "got \"%s\", want \"%s\"", g_, w_); return; } } while (0)
+#define CHECK_STR(GOT, WANT) \
+  do { const char *g_ = (GOT), *w_ = (WANT); CHECK_MSG(strcmp(g_, w_) == 0, "got \"%s\", want \"%s\"", g_, w_); } while (0)
 /* For error messages: GOT must contain PART. */
-#define CHECK_HAS(GOT, PART) do { const char *g_ = (GOT), *w_ = (PART); if (!strstr(g_, w_)) { lq_test_fail(__FILE__, __LINE__, "\"%s\" lacks \"%s\"", g_, w_); return; } } while (0)
+#define CHECK_HAS(GOT, PART) \
+  do { const char *g_ = (GOT), *w_ = (PART); CHECK_MSG(strstr(g_, w_), "\"%s\" lacks \"%s\"", g_, w_); } while (0)
 
 #endif

@@ -132,6 +132,10 @@ static void cached_is_uncached(const char *file, const char *kernels) {
   lq_model_params mp = {.kernels = kernels};
   if (!opened_with(&once, file, &mp, &(lq_session_params){.n_ctx = 64, .n_batch = 64})) return;
   bool pair = once.m->weights.arch->family == LQ_ENCODER_DECODER;
+  if (once.m->weights.hp.n_dec == 0) {
+    opened_close(&once);
+    return;
+  }
   for (uint32_t batch = 1; batch <= 16; batch += 5) {
     if (!opened_with(&o, file, &mp, &(lq_session_params){.n_ctx = 64, .n_batch = batch})) return;
     uint32_t vocab = lq_model_vocab(o.m);
@@ -164,29 +168,65 @@ TEST(decode_cached_is_uncached) {
   }
 }
 
-TEST(decode_a_later_token_changes_nothing_before_it) {
-  static const char *const files[] = {LLAMA, QWEN, T5};
-  for (size_t f = 0; f < 3; f++) {
-    opened o;
-    if (!opened_with(&o, files[f], NULL, NULL)) return;
-    bool pair = o.m->weights.arch->family == LQ_ENCODER_DECODER;
-    size_t vocab = lq_model_vocab(o.m);
-    float *a = calloc(N_PROMPT * vocab, sizeof(float)), *b = calloc(N_PROMPT * vocab, sizeof(float));
-    int32_t other[N_PROMPT];
-    CHECK(a && b);
-    for (size_t at = 1; at < N_PROMPT; at++) {
-      memcpy(other, prompt, sizeof prompt);
-      other[at] = 77;
-      CHECK(lq_logits(o.s, prompt, N_PROMPT, pair ? prompt : NULL, N_PROMPT, NULL, a, NULL) == LQ_OK);
-      CHECK(lq_logits(o.s, pair ? prompt : other, N_PROMPT, pair ? other : NULL, N_PROMPT, NULL, b, NULL) == LQ_OK);
-      CHECK(memcmp(a, b, at * vocab * sizeof(float)) == 0);
-      CHECK(memcmp(a + at * vocab, b + at * vocab, vocab * sizeof(float)) != 0);
-    }
-    free(a);
-    free(b);
-    opened_close(&o);
+static void cached_is_uncached_here(const char *file) { cached_is_uncached(file, NULL); }
+
+TEST(decode_cached_is_uncached_in_every_family) { CHECK(each_tiny_model(cached_is_uncached_here) >= 20); }
+
+static void later_changes_nothing_before(const char *file) {
+  opened o;
+  if (!opened_with(&o, file, NULL, NULL)) return;
+  bool pair = o.m->weights.arch->family == LQ_ENCODER_DECODER;
+  size_t vocab = lq_model_vocab(o.m);
+  float *a = calloc(N_PROMPT * vocab, sizeof(float)), *b = calloc(N_PROMPT * vocab, sizeof(float));
+  int32_t other[N_PROMPT];
+  CHECK(a && b);
+  for (size_t at = 1; o.m->weights.hp.n_dec && at < N_PROMPT; at++) {
+    memcpy(other, prompt, sizeof prompt);
+    other[at] = 77;
+    CHECK(lq_logits(o.s, prompt, N_PROMPT, pair ? prompt : NULL, N_PROMPT, NULL, a, NULL) == LQ_OK);
+    CHECK(lq_logits(o.s, pair ? prompt : other, N_PROMPT, pair ? other : NULL, N_PROMPT, NULL, b, NULL) == LQ_OK);
+    CHECK_MSG(memcmp(a, b, at * vocab * sizeof(float)) == 0, "%s: token %zu changes scores before it", file, at);
+    CHECK_MSG(memcmp(a + at * vocab, b + at * vocab, vocab * sizeof(float)) != 0, "%s: token %zu changes nothing", file, at);
   }
+  free(a);
+  free(b);
+  opened_close(&o);
 }
+
+TEST(decode_a_later_token_changes_nothing_before_it) { CHECK(each_tiny_model(later_changes_nothing_before) >= 20); }
+
+/* A stack over sequences of unequal length in one call: each row as if it were alone, whatever its neighbours are. */
+static void batch_is_single(const char *file) {
+  enum { N = 3, ROWS = 37 };
+  static const uint32_t lengths[N] = {4, 25, 8};
+  opened o;
+  if (!opened_with(&o, file, NULL, &(lq_session_params){.n_ctx = 32, .n_src = 40, .n_seq = N})) return;
+  lq_stack *st = &o.s->stack;
+  bool decoder = o.m->weights.arch->family == LQ_DECODER_ONLY;
+  const lq_layers *l = decoder ? &o.m->weights.dec : &o.m->weights.enc;
+  size_t d = o.m->weights.hp.d_model;
+  float together[ROWS * 64];
+  lq_run runs[N];
+  int32_t ids[ROWS];
+  uint32_t at = 0;
+  CHECK(d <= 64);
+  for (uint32_t i = 0; i < N; at += lengths[i++]) {
+    runs[i] = (lq_run){.row0 = at, .n_rows = lengths[i], .seq = i, .n_kv = lengths[i]};
+    for (uint32_t k = 0; k < lengths[i]; k++) ids[at + k] = prompt[(k * (i + 1) + i) % N_PROMPT];
+  }
+  lq_stack_embed(st, l, ids, NULL, runs, N);
+  lq_stack_run(st, l, runs, N, at);
+  memcpy(together, st->x, at * d * sizeof(float));
+  for (uint32_t i = 0; i < N; i++) {
+    lq_run one = {.n_rows = lengths[i], .n_kv = lengths[i]};
+    lq_stack_embed(st, l, ids + runs[i].row0, NULL, &one, 1);
+    lq_stack_run(st, l, &one, 1, lengths[i]);
+    CHECK_MSG(memcmp(st->x, together + runs[i].row0 * d, lengths[i] * d * sizeof(float)) == 0, "%s: sequence %u of a batch differs", file, (unsigned)i);
+  }
+  opened_close(&o);
+}
+
+TEST(decode_batch_is_single_in_every_family) { CHECK(each_tiny_model(batch_is_single) >= 20); }
 
 /* The encoder over three sources of unequal length in one call: each row as if it were alone, whatever its neighbours are. */
 TEST(decode_ragged_batch_is_single) {

@@ -1,6 +1,7 @@
 /* Runs every TEST linked in, or those whose name contains argv[1]. Exit 1 when one fails. */
 #include "test.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -26,6 +27,13 @@ void lq_test_fail(const char *file, int line, const char *fmt, ...) {
 void lq_test_skip(const char *why) {
   printf("# SKIP %s\n", why);
   skipped = true;
+}
+
+void lq_test_locale(bool comma) {
+  static const char *const names[] = {"fr_FR.UTF-8", "fr_CA.UTF-8", "de_DE.UTF-8", "es_ES.UTF-8", "it_IT.UTF-8", "pt_BR.UTF-8", "ru_RU.UTF-8"};
+  setlocale(LC_ALL, "C");
+  for (size_t i = 0; comma && i < sizeof names / sizeof names[0]; i++)
+    if (setlocale(LC_ALL, names[i])) return;
 }
 
 const char *lq_test_dir(void) {

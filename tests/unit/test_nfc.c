@@ -4,13 +4,25 @@
 
 #include <stdlib.h>
 
-static const char *nfc(const char *z) {
+static const char *form(void (*fn)(const char *, size_t, lq_buf *), const char *z) {
   static char out[256];
   lq_buf b = {0};
-  lq_nfc(z, strlen(z), &b);
+  fn(z, strlen(z), &b);
   snprintf(out, sizeof out, "%s", b.p ? b.p : "");
   lq_buf_free(&b);
   return out;
+}
+static const char *nfc(const char *z) { return form(lq_nfc, z); }
+static const char *nfd(const char *z) { return form(lq_nfd, z); }
+
+TEST(nfd_decomposes_and_orders) {
+  CHECK_STR(nfd(""), "");
+  CHECK_STR(nfd("plain ASCII, \xE6\x97\xA5"), "plain ASCII, \xE6\x97\xA5");
+  CHECK_STR(nfd("\xC3\xA9t\xC3\xA9"), "e\xCC\x81te\xCC\x81");
+  CHECK_STR(nfd("\xE1\xBA\xAD"), "a\xCC\xA3\xCC\x82");
+  CHECK_STR(nfd("e\xCC\x81\xCC\x96"), "e\xCC\x96\xCC\x81");           /* marks after an ASCII letter are put in order too */
+  CHECK_STR(nfd("\xEA\xB0\x81"), "\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8"); /* Hangul */
+  CHECK_STR(nfd("\xC3\x85\xE2\x84\xAB"), "A\xCC\x8A" "A\xCC\x8A");
 }
 
 TEST(nfc_composes_and_orders) {

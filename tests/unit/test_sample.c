@@ -325,6 +325,29 @@ TEST(options_name_the_nearest) {
   lq_options_free(o);
 }
 
+TEST(numbers_have_a_point_in_every_locale) {
+  lq_options *o = NULL;
+  lq_buf list = {0}, one = {0};
+  lq_arena a;
+  lq_json *j;
+  lq_error e;
+  char plain[32];
+  lq_test_locale(true);
+  lq_arena_growing(&a, 4096);
+  bool set = lq_options_new(NULL, &o, &e) == LQ_OK && lq_options_set(o, "temperature", "0.5", &e) == LQ_OK;
+  bool listed = lq_options_list(&list, &e) == LQ_OK, read = lq_json_parse(LQ_STR("[0.5]"), &a, &j, &e) == LQ_OK && j->items[0].num == 0.5;
+  lq_buf_json_num(&one, 0.25);
+  lq_format(plain, sizeof plain, "%.2f", 0.75);
+  double back = lq_strtod("1.5e1", NULL);
+  lq_test_locale(false);
+  bool good = set && listed && read && back == 15.0 && strcmp(one.p, "0.25") == 0 && strcmp(plain, "0.75") == 0;
+  lq_options_free(o);
+  lq_arena_free(&a);
+  lq_buf_free(&list);
+  lq_buf_free(&one);
+  CHECK(good);
+}
+
 TEST(options_list_is_json) {
   lq_buf list = {0};
   lq_arena a;

@@ -59,6 +59,8 @@ static void fails_cleanly(const char *name) {
 
 TEST(tokenizer_oom_unigram) { fails_cleanly("unigram_bytes"); }
 TEST(tokenizer_oom_bpe) { fails_cleanly("bpe_llama-bpe"); }
+TEST(tokenizer_oom_wordpiece) { fails_cleanly("wordpiece"); }
+TEST(tokenizer_oom_sp_bpe) { fails_cleanly("sp_bpe"); }
 TEST(tokenizer_oom_bpe_nfc) { fails_cleanly("bpe_flags"); }
 TEST(tokenizer_oom_bpe_long_run_of_marks) { fails_cleanly("bpe_marks"); }
 #endif
