@@ -230,7 +230,8 @@ def beams_case(report, engine, f32):
             want = recorded["ids"][row][1 if pair else len(ids):]
             got, score = beams(engine, ROOT / f"models/tiny/{name}.gguf", ids, 12)
             away = abs(score - recorded["sequenceScores"][row])
-            report.check(got == want and away <= TOLERANCE, f"{name} row {row}: four beams, score {away:.1e} away" + ("" if got == want else f", ids {got}"))
+            report.check(got == want and away <= TOLERANCE,
+                         f"{name} row {row}: four beams, score {away:.1e} away" + ("" if got == want else f", ids {got}"))
     cases = load(GOLDEN / "fr-en")[0]["cases"]
     if f32:
         found = [beams(engine, f32, c["input_ids"], LONGEST) for c in cases]
