@@ -57,10 +57,9 @@ static const struct { const char *name, *neutral; } unsupported[] = {
     {"max_length", NULL}, {"min_length", "0"}, {"max_time", NULL}, {"num_beam_groups", "1"},
     {"diversity_penalty", "0"}, {"use_cache", "true"}, {"cache_implementation", NULL},
     {"cache_config", NULL}, {"max_cache_len", NULL}, {"return_legacy_cache", "false"}, {"use_mtp", "false"}, {"top_h", NULL}, {"typical_p", "1"},
-    {"epsilon_cutoff", "0"}, {"eta_cutoff", "0"}, {"encoder_repetition_penalty", "1"}, 
+    {"epsilon_cutoff", "0"}, {"eta_cutoff", "0"}, {"encoder_repetition_penalty", "1"},
     {"force_words_ids", NULL}, {"constraints", NULL},
     {"renormalize_logits", "false"}, {"remove_invalid_values", "false"}, {"exponential_decay_length_penalty", NULL}, {"sequence_bias", NULL},
-    
     {"token_healing", "false"}, {"guidance_scale", "1"}, {"watermarking_config", NULL}, {"penalty_alpha", "0"}, {"dola_layers", NULL},
     {"low_memory", "false"}, {"output_attentions", "false"}, {"output_hidden_states", "false"}, {"output_scores", "false"},
     {"output_logits", "false"}, {"return_dict_in_generate", "false"}, {"pad_token_id", NULL}, {"bos_token_id", NULL},
