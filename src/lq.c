@@ -112,7 +112,7 @@ lq_status lq_model_open(void *bytes, uint64_t n_bytes, const lq_model_params *pa
     lq_model_close(m);
     if (s != LQ_E_NOMEM || !err) return s;
     lq_error why = *err;
-    return lq_fail(err, s, "not enough memory: this model has %.1f MB, and then there is %s", (double)n_bytes / 1e6, why.msg);
+    return lq_fail(err, s, "not enough memory (this model has %.1f MB): %s", (double)n_bytes / 1e6, why.msg);
   }
   *out = m;
   return LQ_OK;

@@ -199,6 +199,13 @@ lq_status lq_classify(lq_session *s, const lq_input *in, size_t n, float *out, l
 lq_status lq_classify_tokens(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
 /* out[sum of n][2]: how well every token begins and ends an answer */
 lq_status lq_spans(lq_session *s, const lq_input *in, size_t n, float *out, lq_error *err);
+/* What the text of any of these two says, as JSON; start and end are characters of the text. Both need WordPiece and a text that fits n_src.
+ * Entities: [{entity, score, word, start, end}], words of one entity joined (labels B-x and I-x, O = none; a word's label is that of its first
+ * token, the score the mean of its words'). */
+lq_status lq_entities(lq_session *s, const char *text, size_t n, lq_buf *json, lq_error *err);
+/* The likeliest stretches of `context` that answer, whole words, best first: [{answer, score, start, end}], at most `top` (0 = 1). */
+lq_status lq_answer(lq_session *s, const char *question, size_t n_question, const char *context, size_t n_context, uint32_t top, lq_buf *json,
+                    lq_error *err);
 uint32_t lq_model_labels(const lq_model *m);
 lq_str lq_model_label(const lq_model *m, uint32_t i); /* the model's, until it closes; n 0: it has no name */
 /* Scores of one input's (or token's) labels -> probabilities in place, as the model was trained: softmax, sigmoid, or left as they are. */

@@ -124,6 +124,7 @@ lq_status lq_model_info(const lq_model *m, int with_metadata, uint32_t n_ctx, lq
   add_num(b, "heads", hp->n_head);
   add_num(b, "heads_kv", hp->n_head_kv);
   add_num(b, "context_length", hp->max_context);
+  if (hp->window) add_num(b, "sliding_window", hp->window);
   add_num(b, "vocab_size", hp->n_vocab);
   add_tasks(m, b);
   add_heads(m, b);

@@ -9,10 +9,10 @@ from typing import Callable
 
 import numpy as np
 
-from . import bert, decoders, pairs
+from . import bert, decoders, pairs, transformer
 from .errors import ConvertError
 
-ARCHS = (*pairs.ARCHS, *decoders.ARCHS, *bert.ARCHS)
+ARCHS = (*pairs.ARCHS, *transformer.ARCHS, *decoders.ARCHS, *bert.ARCHS)
 
 
 def find(config):

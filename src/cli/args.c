@@ -24,7 +24,8 @@ typedef struct option {
 #define NO_FIELD(NAME) 0, (NAME)
 enum {
   WITH_MODEL = 0xffff & ~LQ_CMD_QUANTIZE,
-  ENCODERS = LQ_CMD_EMBED | LQ_CMD_RANK | LQ_CMD_FILL_MASK | LQ_CMD_CLASSIFY,
+  EXTRACTORS = LQ_CMD_NER | LQ_CMD_QA, /* print JSON whatever is asked */
+  ENCODERS = LQ_CMD_EMBED | LQ_CMD_RANK | LQ_CMD_FILL_MASK | LQ_CMD_CLASSIFY | EXTRACTORS,
   WITH_SESSION = WITH_MODEL & ~(LQ_CMD_TOKENIZE | LQ_CMD_DETOKENIZE | LQ_CMD_INFO)
 };
 
@@ -43,9 +44,11 @@ static const option options[] = {
     {"pooling", 0, TEXT, LQ_CMD_EMBED | LQ_CMD_RANK, AT(pooling), "HOW", "mean of all tokens' states, cls = the first's, last (the model's own)"},
     {"normalize", 0, FLAG, LQ_CMD_EMBED, AT(normalize), NULL, "vectors of length 1"},
     {"no-normalize", 0, FLAG, LQ_CMD_EMBED, AT(no_normalize), NULL, "vectors as they are"},
+    {"question", 'q', TEXT, LQ_CMD_QA, AT(question), "TEXT", "what to find out"},
     {"pair", 0, TEXT, LQ_CMD_CLASSIFY, AT(pair), "TEXT", "the second text of a pair"},
     {"decoder-ids", 0, TEXT, LQ_CMD_LOGITS, AT(decoder_ids), "0,5", "target ids so far, encoder-decoders"},
-    {"top", 0, NUMBER, LQ_CMD_LOGITS | (ENCODERS & ~LQ_CMD_EMBED), AT(top), "N", "only the N best (logits: with their text; fill-mask: 5)"},
+    {"top", 0, NUMBER, LQ_CMD_LOGITS | (ENCODERS & ~(LQ_CMD_EMBED | LQ_CMD_NER)), AT(top), "N",
+     "only the N best (logits: with their text; fill-mask: 5)"},
     {"probe", 0, TEXT, LQ_CMD_LOGITS, AT(probe), "DIR", "write every inner tensor as DIR/NAME.f32, and DIR/index.json"},
     {"system", 0, TEXT, LQ_CMD_CHAT, AT(system), "TEXT", "the system message"},
     {"no-special", 0, FLAG, LQ_CMD_TOKENIZE, AT(no_special), NULL, "add no BOS or EOS"},

@@ -16,14 +16,14 @@ enum {
   LQ_CMD_TRANSLATE = 1 << 0, LQ_CMD_GENERATE = 1 << 1, LQ_CMD_CHAT = 1 << 2, LQ_CMD_TOKENIZE = 1 << 3,
   LQ_CMD_DETOKENIZE = 1 << 4, LQ_CMD_LOGITS = 1 << 5, LQ_CMD_INFO = 1 << 6, LQ_CMD_QUANTIZE = 1 << 7,
   LQ_CMD_BENCH = 1 << 8, LQ_CMD_PERPLEXITY = 1 << 9, LQ_CMD_EMBED = 1 << 10, LQ_CMD_RANK = 1 << 11,
-  LQ_CMD_FILL_MASK = 1 << 12, LQ_CMD_CLASSIFY = 1 << 13
+  LQ_CMD_FILL_MASK = 1 << 12, LQ_CMD_CLASSIFY = 1 << 13, LQ_CMD_NER = 1 << 14, LQ_CMD_QA = 1 << 15
 };
 /* Commands that take the engine's generation options too. */
 #define LQ_CMD_STREAMS (LQ_CMD_TRANSLATE | LQ_CMD_GENERATE | LQ_CMD_CHAT)
 
 /* Everything a command line can say. Strings are argv's own. */
 typedef struct lq_cli_args {
-  const char *model, *from, *to, *prompt, *file, *system, *ids, *decoder_ids, *probe, *kernels, *thread_list, *types, *pooling, *pair;
+  const char *model, *from, *to, *prompt, *file, *system, *ids, *decoder_ids, *probe, *kernels, *thread_list, *types, *pooling, *pair, *question;
   uint32_t threads, context, source, parallel, batch, top, n_prompt, n_generate, repetitions;
   bool json, verbose, no_special, no_parse_special, skip_special, normalize, no_normalize, help;
   char **text; /* positional arguments, n_text of them, moved to the front of argv */
@@ -109,5 +109,7 @@ int lq_cli_embed(lq_cli_args *a);
 int lq_cli_rank(lq_cli_args *a);
 int lq_cli_fill_mask(lq_cli_args *a);
 int lq_cli_classify(lq_cli_args *a);
+int lq_cli_ner(lq_cli_args *a);
+int lq_cli_qa(lq_cli_args *a);
 
 #endif

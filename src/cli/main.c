@@ -37,7 +37,8 @@ static const lq_cli_command commands[] = {
      lq_cli_info},
     {LQ_CMD_QUANTIZE, "quantize", "IN OUT TYPE",
      "Write a model again with smaller weights.\n\n"
-     "TYPE: f32, f16, bf16, q8_0, q6_k, q5_1, q5_0, q4_k, q4_1 or q4_0. OUT appears only when it is complete. -v prints each tensor's rounding error.",
+     "TYPE: f32, f16, bf16, q8_0, q6_k, q5_1, q5_0, q4_k, q4_1 or q4_0. OUT appears only when it is complete.\n"
+     "-v prints each tensor's rounding error.",
      lq_cli_quantize},
     {LQ_CMD_BENCH, "bench", "-m MODEL [-p N] [-n N] [-t 1,2] [--json]",
      "Measure loading, reading a prompt and generating.\n\n"
@@ -68,6 +69,15 @@ static const lq_cli_command commands[] = {
      "Each TEXT is one text; without TEXT each line of standard input. A line for each text: labels and probabilities, best first;\n"
      "--json gives [{label, score}]. --pair: the second text of a model that compares two.",
      lq_cli_classify},
+    {LQ_CMD_NER, "ner", "-m MODEL [TEXT...]",
+     "Find the names in a text.\n\n"
+     "Without TEXT the whole of standard input. Prints JSON: [{entity, score, word, start, end}], places in characters.",
+     lq_cli_ner},
+    {LQ_CMD_QA, "qa", "-m MODEL --question TEXT [TEXT...]",
+     "Find the answer to a question in a text.\n\n"
+     "Without TEXT the whole of standard input. Prints JSON, best first: [{score, answer, start, end}], places in characters; --top N\n"
+     "gives N answers.",
+     lq_cli_qa},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -38,6 +38,8 @@ static const lq_arch archs[] = {
      .may = LQ_OUT_NORM | LQ_OUT_BIAS},
     {"marian", PAIR, .position = LQ_POS_SINUSOID, .sinusoid = LQ_SIN_HALVES, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_SILU,
      .scale_embed = true, .must = ALL_BIASES, .may = LQ_OUT_NORM | LQ_OUT_BIAS},
+    {"transformer", PAIR, .position = LQ_POS_SINUSOID, .sinusoid = LQ_SIN_PAIRS, LAYER, .place = LQ_NORM_POST, .act = LQ_ACT_RELU,
+     .scale_embed = true, .must = 0, .may = ALL_BIASES | LQ_OUT_NORM | LQ_OUT_BIAS},
     {"t5", PAIR, .position = LQ_POS_T5, RMS, GEGLU, .raw_scores = true, .must = LQ_OUT_NORM},
 };
 

@@ -49,6 +49,9 @@ static lq_status open_labels(const opener *o) {
   lq_heads *h = o->h;
   char key[96];
   const lq_gguf_kv *kv;
+  if (h->classify.n_out && h->token.n_out)
+    return lq_fail(o->err, LQ_E_UNSUPPORTED, "the model file has labels for whole texts (cls.output) and for tokens (cls.token); "
+                   "one of the two is supported");
   h->n_labels = h->classify.n_out ? h->classify.n_out : h->token.n_out;
   if (!h->n_labels) return LQ_OK;
   h->labels = LQ_TAKE(o->a, lq_str, h->n_labels);

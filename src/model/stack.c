@@ -26,6 +26,10 @@ static void fill_tables(lq_stack *s) {
   else if (s->dec_bias) lq_alibi_table(s->dec_bias, 1 - ctx, (size_t)ctx, hp->n_head, (double)hp->alibi_bias);
 }
 
+/* The first layer's rounding passes through all others: stacks of so many layers, where that costs little, keep more bits of its
+ * activations. SmolLM2 Q4_1 over 500 positions: scores lie 0.190 instead of 0.201 from those of float activations. */
+#define FINE_FROM_LAYERS 24u
+
 /* Floats by name; 0 of them: the pointer stays NULL. */
 typedef struct take { float **p; uint64_t n; } take;
 
@@ -63,6 +67,10 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   s->q8_row = (size_t)(widest / LQ_QK + 1);
   s->q8 = LQ_TAKE(a, lq_q8a, rows * s->q8_row);
   ok = ok && (a->measuring || s->q8);
+  if (hp->n_enc >= FINE_FROM_LAYERS || hp->n_dec >= FINE_FROM_LAYERS) {
+    s->q8_rest = LQ_TAKE(a, lq_q8a, rows * s->q8_row);
+    ok = ok && (a->measuring || s->q8_rest);
+  }
   if (ok && !a->measuring) fill_tables(s);
   return ok;
 }
@@ -144,7 +152,9 @@ static const float *read_stream(const pass *p, const lq_norms *n) {
 }
 
 static lq_acts acts(const pass *p, const float *x, uint32_t n_in) {
-  return (lq_acts){.x = x, .q = p->s->q8 + p->row0 * p->s->q8_row, .n_rows = p->n_rows, .n_in = n_in};
+  size_t at = p->row0 * p->s->q8_row;
+  bool fine = p->layer == 0 && p->l->n >= FINE_FROM_LAYERS;
+  return (lq_acts){.x = x, .q = p->s->q8 + at, .rest = fine ? p->s->q8_rest + at : NULL, .n_rows = p->n_rows, .n_in = n_in};
 }
 
 static void project(const pass *p, const lq_mat *w, lq_acts *x, float *y) {
@@ -349,7 +359,7 @@ void lq_stack_run(lq_stack *s, const lq_layers *l, const lq_run *runs, size_t n_
 
 uint32_t lq_stack_fill_cross(lq_stack *s, const lq_run *runs, size_t n_runs, uint32_t n_rows) {
   pass p = {.s = s, .nn = s->nn, .l = &s->w->dec, .runs = runs, .n_runs = n_runs, .n_rows = n_rows};
-  lq_acts x = acts(&p, s->x, s->w->hp.d_model);
+  lq_acts x = {.x = s->x, .q = s->q8, .n_rows = n_rows, .n_in = s->w->hp.d_model};
   for (; p.layer < s->w->dec.n; p.layer++) {
     const lq_block *b = &s->w->dec.blocks[p.layer];
     lq_product kv[2] = {{&b->cross_k, s->k}, {&b->cross_v, s->v}};

@@ -30,6 +30,7 @@ typedef struct lq_stack {
   float *k, *v;          /* [max_rows][n_head_kv * d_head] */
   float *gate, *up;      /* [max_rows][d_ff] */
   lq_q8a *q8;            /* [max_rows][q8_row]: quantised rows of the widest matrix */
+  lq_q8a *q8_rest;       /* the same of what they leave over, or NULL */
   float *scores;         /* [threads][scores_thread] */
   size_t q8_row, scores_thread;
   float *rope;           /* [max(n_ctx, n_src)][n_rot] cos, sin */
@@ -45,8 +46,8 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size s
 /* Fills s->x with what `l` reads: embeddings of ids[row] with positions, token types (types[row]; NULL = 0) and norm, as the model has them.
  * ids and types must be in range, runs' positions within the context. */
 void lq_stack_embed(lq_stack *s, const lq_layers *l, const int32_t *ids, const uint8_t *types, const lq_run *runs, size_t n_runs);
-/* Runs the rows in s->x through `l`, s->x = output, normed if the model does. Decoder: keys and values go to s->self at each run's positions; runs[].n_kv
- * is the source length for cross attention. Encoder: runs[].n_kv = n_rows of the run. */
+/* Runs the rows in s->x through `l`, s->x = output, normed if the model does. Decoder: keys and values go to s->self at each run's
+ * positions; runs[].n_kv is the source length for cross attention. Encoder: runs[].n_kv = n_rows of the run. */
 void lq_stack_run(lq_stack *s, const lq_layers *l, const lq_run *runs, size_t n_runs, uint32_t n_rows);
 /* Cross-attention keys and values of every decoder layer from the encoder output in s->x. Returns the layers filled. */
 uint32_t lq_stack_fill_cross(lq_stack *s, const lq_run *runs, size_t n_runs, uint32_t n_rows);

@@ -36,11 +36,31 @@ static void multiply(const lq_acts *x, const lq_product *p, lq_matmul_fn fn, uin
   if (n) fn(y, w->n_out, w->data + (size_t)first * w->row_bytes, w->row_bytes, n, in, stride, n_rows, w->n_in);
 }
 
+/* What multiply left out: the same products of x->rest, added a tile at a time. */
+static void multiply_rest(const lq_acts *x, const lq_product *p, lq_matmul_fn fn, uint32_t row0, uint32_t n_rows, uint32_t first, uint32_t n) {
+  enum { ROWS = 32, OUTS = 64 }; /* OUTS: a multiple of every packed group */
+  const lq_mat *w = p->w;
+  size_t blocks = x->n_in / LQ_QK;
+  float tile[ROWS * OUTS];
+  for (uint32_t r = 0; r < n_rows; r += ROWS)
+    for (uint32_t i = 0; i < n; i += OUTS) {
+      uint32_t nr = n_rows - r < ROWS ? n_rows - r : ROWS, ni = n - i < OUTS ? n - i : OUTS;
+      const uint8_t *rows = w->data + (size_t)(first + i) * w->row_bytes;
+      fn(tile, OUTS, rows, w->row_bytes, ni, x->rest + (row0 + r) * blocks, blocks * sizeof(lq_q8a), nr, x->n_in);
+      for (uint32_t a = 0; a < nr; a++)
+        for (uint32_t b = 0; b < ni; b++) p->y[(size_t)(row0 + r + a) * w->n_out + first + i + b] += tile[a * OUTS + b];
+    }
+}
+
 static void linear_block(const lq_kernels *k, const lq_acts *x, const lq_product *p, uint32_t row0, uint32_t n_rows, uint32_t first, uint32_t n) {
   const lq_mat *w = p->w;
   uint32_t packed = w->n_packed <= first ? 0 : w->n_packed - first < n ? w->n_packed - first : n;
   multiply(x, p, k->matmul_packed[w->type], row0, n_rows, first, packed);
   multiply(x, p, k->matmul[w->type], row0, n_rows, first + packed, n - packed);
+  if (x->rest && !takes_floats(w->type)) {
+    multiply_rest(x, p, k->matmul_packed[w->type], row0, n_rows, first, packed);
+    multiply_rest(x, p, k->matmul[w->type], row0, n_rows, first + packed, n - packed);
+  }
   if (!w->bias) return;
   for (uint32_t r = row0; r < row0 + n_rows; r++) {
     float *y = p->y + (size_t)r * w->n_out + first;
@@ -73,8 +93,15 @@ typedef struct quantize_job {
 static void quantize_part(void *ctx, int part, int thread) {
   (void)thread;
   const quantize_job *j = ctx;
-  size_t r = (size_t)part, n = j->x->n_in;
-  j->k->quantize(j->x->x + r * n, j->x->q + r * (n / LQ_QK), n);
+  size_t r = (size_t)part, n = j->x->n_in, blocks = n / LQ_QK;
+  const float *x = j->x->x + r * n;
+  lq_q8a *q = j->x->q + r * blocks;
+  j->k->quantize(x, q, n);
+  for (size_t b = 0; j->x->rest && b < blocks; b++) {
+    float left[LQ_QK];
+    for (size_t i = 0; i < LQ_QK; i++) left[i] = x[b * LQ_QK + i] - q[b].d * (float)q[b].qs[i];
+    j->k->quantize(left, j->x->rest + r * blocks + b, LQ_QK);
+  }
 }
 
 static void run_rows(const lq_nn *nn, void (*fn)(void *ctx, int part, int thread), void *ctx, uint32_t n_rows) {

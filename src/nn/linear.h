@@ -27,6 +27,7 @@ typedef struct lq_mat {
 typedef struct lq_acts {
   const float *x;
   lq_q8a *q;
+  lq_q8a *rest; /* NULL, or scratch like q for what q leaves over: products twice as dear, activations of some 15 bits instead of 8 */
   uint32_t n_rows, n_in;
   bool quantized;
 } lq_acts;

@@ -201,6 +201,7 @@ int32_t lq_tok_eos(const lq_tokenizer *t) { return t->eos; }
 int32_t lq_tok_pad(const lq_tokenizer *t) { return t->pad; }
 int32_t lq_tok_unk(const lq_tokenizer *t) { return t->unk; }
 int32_t lq_tok_mask(const lq_tokenizer *t) { return t->mask; }
+bool lq_tok_has_words(const lq_tokenizer *t) { return t->algo == LQ_ALGO_WORDPIECE; }
 bool lq_tok_adds_bos(const lq_tokenizer *t) { return t->add_bos; }
 bool lq_tok_adds_eos(const lq_tokenizer *t) { return t->add_eos; }
 

@@ -49,6 +49,11 @@ bool lq_tok_adds_eos(const lq_tokenizer *t);
 /* End of generation: EOS, EOT, <|im_end|>, <|eot_id|>, <end_of_turn>, <|endoftext|> where they are control tokens. */
 bool lq_tok_is_eog(const lq_tokenizer *t, int32_t id);
 
+/* The next word of text[0..n) from *at on, bytes *begin to *end, and *at behind it. Encoding the words one by one gives the ids of the whole.
+ * False at the end, and at once for tokenizers other than WordPiece: their tokens have no words of their own. */
+bool lq_tok_next_word(const lq_tokenizer *t, const char *text, size_t n, size_t *at, size_t *begin, size_t *end);
+bool lq_tok_has_words(const lq_tokenizer *t);
+
 /* Streaming detokeniser: whole UTF-8 characters only; the concatenation equals lq_tok_decode of all ids. */
 typedef struct lq_stream {
   const lq_tokenizer *t;

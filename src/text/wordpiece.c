@@ -133,6 +133,23 @@ static void split_words(const lq_tokenizer *t, const char *p, size_t n, lq_ids *
   if (w.n_chars) tell_word(t, &w, out);
 }
 
+bool lq_tok_next_word(const lq_tokenizer *t, const char *text, size_t n, size_t *at, size_t *begin, size_t *end) {
+  bool inside = false;
+  if (t->algo != LQ_ALGO_WORDPIECE) return false;
+  for (size_t i = *at, used; i < n; i += used) {
+    uint32_t cp;
+    used = lq_utf8_decode(text + i, n - i, &cp);
+    bool space = lq_uni_space(cp), alone = is_punct(cp) || (t->space_cjk && is_cjk(cp));
+    if (inside && (space || alone)) break;
+    if (!inside && !space) *begin = i;
+    inside = inside || !space;
+    *at = *end = i + used;
+    if (alone) return true;
+  }
+  if (!inside) *at = n;
+  return inside;
+}
+
 lq_status lq_wordpiece_encode(const lq_tokenizer *t, const char *text, size_t n, lq_ids *out, lq_error *err) {
   lq_buf tidy = {.limit = SIZE_MAX / 2}, apart = {.limit = SIZE_MAX / 2};
   clean(t, text, n, &tidy);

@@ -50,6 +50,32 @@ static void scores(const lq_model *m, lq_session *s) {
   free(x);
 }
 
+/* Vectors, labels, entities and answers of a text, its ids and types. */
+static void encode(const lq_model *m, lq_session *s) {
+  static const char text[] = "ab a. <s>b \xff";
+  lq_error e;
+  lq_buf json = {0};
+  int32_t ids[8];
+  uint8_t types[8];
+  size_t n, cols = lq_model_width(m) + lq_model_vocab(m) + lq_model_labels(m) + 2;
+  const uint32_t at[2] = {0, 1};
+  float *x = malloc(16 * cols * sizeof *x);
+  if (!x) return;
+  if (good(lq_input_text(m, text, 5, text, 4, ids, types, 8, &n, &e), &e) && n) {
+    lq_input in[2] = {{ids, types, n < 8 ? n : 8}, {ids, NULL, 1}};
+    good(lq_encode_inputs(s, in, 2, x, &e), &e);
+    good(lq_embed(s, in, 2, NULL, -1, x, &e), &e);
+    good(lq_fill_mask(s, in, at, 2, x, &e), &e);
+    if (good(lq_classify(s, in, 2, x, &e), &e)) lq_label_probabilities(m, x);
+    good(lq_classify_tokens(s, in, 2, x, &e), &e);
+    good(lq_spans(s, in, 2, x, &e), &e);
+  }
+  good(lq_entities(s, text, sizeof text - 1, &json, &e), &e);
+  good(lq_answer(s, text, 3, text, 6, 3, &json, &e), &e);
+  lq_buf_free(&json);
+  free(x);
+}
+
 static void use(const lq_model *m) {
   lq_error e;
   lq_buf info = {0}, text = {0};
@@ -70,6 +96,7 @@ static void use(const lq_model *m) {
   if (good(lq_session_bytes(m, &p, &bytes, &e), &e) && bytes < (uint64_t)1 << 28 && good(lq_session_open(m, &p, &s, &e), &e)) {
     generate(m, s, o);
     scores(m, s);
+    encode(m, s);
   }
   lq_session_close(s);
   lq_options_free(o);

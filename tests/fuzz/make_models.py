@@ -115,6 +115,25 @@ def alibi(r):
     return kvs, {k: v for k, v in tensors.items() if k not in drop}
 
 
+def bert(r, vocab=14, d=8, heads=2, ff=8, context=12):
+    """An encoder with a word-piece vocabulary; its heads are each family's own."""
+    kvs = {"arch": string("general.architecture", "bert"), "d": u32("bert.embedding_length", d), "ff": u32("bert.feed_forward_length", ff),
+           "n": u32("bert.block_count", 1), "ctx": u32("bert.context_length", context), "h": u32("bert.attention.head_count", heads),
+           "tok": string("tokenizer.ggml.model", "bert"),
+           "pieces": strings("tokenizer.ggml.tokens", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *("\u2581" + c for c in "ab.<>s"), "a", "b", "ab"]),
+           "types": i32s("tokenizer.ggml.token_type", [3] * 5 + [1] * 9)}
+    tensors = {"token_embd.weight": matrix(r, d, vocab), "position_embd.weight": matrix(r, d, context), "token_types.weight": matrix(r, d, 2)}
+    for name, n_in, n_out in (("attn_q", d, d), ("attn_k", d, d), ("attn_v", d, d), ("attn_output", d, d), ("ffn_up", d, ff), ("ffn_down", ff, d)):
+        tensors |= {f"blk.0.{name}.weight": matrix(r, n_in, n_out), f"blk.0.{name}.bias": ones(n_out)}
+    for name in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+        tensors |= {f"{name}.weight": ones(d), f"{name}.bias": ones(d)}
+    return kvs, tensors
+
+
+def head(r, name, n):
+    return {f"{name}.weight": matrix(r, 8, n), f"{name}.bias": ones(n)}
+
+
 def unigram():
     pieces = ["<pad>", "</s>", "<unk>", "<2en>", "<2fr>", "▁", "a", "b", "▁a", ".", "c", "d"]
     return {"tok": string("tokenizer.ggml.model", "t5"), "pieces": strings("tokenizer.ggml.tokens", pieces),
@@ -238,6 +257,26 @@ def files():
     lie("tok_charsmap_wild", pair, {"map": array("tokenizer.ggml.precompiled_charsmap", 0, 64, b"\xff\xff\xff\x7f" * 16)})
     lie("tok_byte_minus_1", pair, {"pieces": strings("tokenizer.ggml.tokens", ["<0x-1>"] * 12), "types": i32s("tokenizer.ggml.token_type", [6] * 12)})
     lie("good_gpt2", gpt2)
+    words = head(r, "cls.mlm", 8) | {"cls.mlm_norm.weight": ones(8), "cls.mlm_norm.bias": ones(8), "output.bias": ones(14)}
+    three = {"l": strings("bert.classifier.output_labels", ["O", "B-a", "I-a"])}
+    lie("good_bert", bert, {"p": u32("bert.pooling_type", 2)}, words)
+    lie("good_bert_labels", bert, three, head(r, "cls", 8) | head(r, "cls.output", 3))
+    lie("good_bert_many", bert, {"c": string("bert.classifier.problem", "multi_label"), "a": string("bert.classifier.activation", "relu")},
+        head(r, "cls", 8) | head(r, "cls.output", 2))
+    lie("good_bert_tokens", bert, three, head(r, "cls.token", 3))
+    lie("good_bert_spans", bert, tensors=head(r, "cls.span", 2))
+    lie("bert_two_heads", bert, tensors=head(r, "cls.output", 2) | head(r, "cls.token", 9))
+    lie("bert_labels_few", bert, {"l": strings("bert.classifier.output_labels", ["O"])}, head(r, "cls.output", 3))
+    lie("bert_labels_numbers", bert, {"l": i32s("bert.classifier.output_labels", [1, 2, 3])}, head(r, "cls.output", 3))
+    lie("bert_activation", bert, {"a": string("bert.classifier.activation", "mish")}, head(r, "cls.output", 3))
+    lie("bert_problem", bert, {"a": string("bert.classifier.problem", "x")}, head(r, "cls.output", 3))
+    lie("bert_pooling_9", bert, {"p": u32("bert.pooling_type", 9)})
+    lie("bert_span_3", bert, tensors=head(r, "cls.span", 3))
+    lie("bert_pooler_turned", bert, tensors={"cls.weight": matrix(r, 8, 7)})
+    lie("bert_words_no_norm", bert, tensors=head(r, "cls.mlm", 8))
+    lie("bert_types_none", bert, drop=["token_types.weight"])
+    lie("bert_embed_norm_none", bert, drop=["token_embd_norm.weight"])
+    lie("bert_no_specials", bert, {"pieces": strings("tokenizer.ggml.tokens", ["[UNK]", *"abcdefghijklm"])}, head(r, "cls.span", 2))
     lie("good_alibi", alibi)
     lie("alibi_nan", alibi, {"a": f32("mpt.attention.max_alibi_bias", nan)})
     lie("alibi_negative", alibi, {"a": f32("mpt.attention.max_alibi_bias", -8.0)})

@@ -69,6 +69,30 @@ def quantised_case(report, engine):
                 report.check(0 < share <= QUANTISED, f"{name} Q8_0 row {i}: scores move by {share:.2%} of the largest, allowed {QUANTISED:.0%}")
 
 
+def heads_case(report, engine, name):
+    """Scores of tokens and spans, and what is made of them: the entities and answers of a text."""
+    expected, tensors = load(GOLDEN / name)
+    model, want = ROOT / f"models/tiny/{name}.gguf", tensors.load("logits")
+    for i, (ids, types) in enumerate(rows(expected)):
+        _, scores = probed(engine, model, ids, types)
+        difference = largest(scores, want[i][:len(ids)])
+        report.check(difference <= TOLERANCE, f"{name} row {i} scores: largest difference {difference:.2e}, allowed {TOLERANCE:.0e}")
+    for r in expected["results"]:
+        if name == "bert-qa":
+            got = json.loads(engine.run("qa", "-m", model, "--top", 3, "--question", r["question"], r["context"]))
+            right = [(a["start"], a["end"], a["answer"]) for a in got] == [(a["start"], a["end"], a["answer"]) for a in r["answers"]]
+            wanted = r["answers"]
+        else:
+            got = json.loads(engine.run("ner", "-m", model, r["text"]))
+            wanted = r["entities"]
+            right = [(e["start"], e["end"], e["entity"]) for e in got] == [(e["start"], e["end"], e["entity_group"]) for e in wanted]
+            right = right and all(e["word"] == r["text"][e["start"]:e["end"]] for e in got)
+        near = len(got) == len(wanted) and all(abs(a["score"] - b["score"]) < 1e-5 for a, b in zip(got, wanted))
+        report.check(right and near, f"{name} {r.get('text') or r['question']!r}: {len(wanted)} results as recorded")
+        if not (right and near):
+            print(f"     ours {got}\n     recorded {wanted}")
+
+
 def vectors(engine, model, sentences):
     out = engine.run("embed", "-m", model, text="".join(s + "\n" for s in sentences))
     return np.array([json.loads(line) for line in out.splitlines()], np.float32)
@@ -100,6 +124,7 @@ def main():
     args = parser.parse_args()
     engine, report = Engine(args.loquat, args.threads), Report()
     cases = {name: lambda name=name: tiny_case(report, engine, name) for name in TINY}
+    cases |= {name: lambda name=name: heads_case(report, engine, name) for name in ("bert-ner", "bert-qa")}
     cases["quantised"] = lambda: quantised_case(report, engine)
     cases["minilm"] = lambda: minilm_case(report, engine, args.minilm) if args.minilm.is_file() else report.skip(
         f"MiniLM: {args.minilm} is not there (models/minilm.py --type f32 -o FILE makes it)")

@@ -27,7 +27,7 @@ from reference import Run, first_difference  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4  # float32 scores and states, absolute
-PAIRS = ("t5-v1_1", "t5-v1_0", "bart", "marian")
+PAIRS = ("t5-v1_1", "t5-v1_0", "bart", "marian", "transformer")
 DECODERS = sorted(path.parent.name for path in GOLDEN.glob("*/layers.safetensors"))
 LONGEST = 64      # new tokens of the recorded translations
 Q8 = 0.1          # root mean square of what Q8_0 changes in scores, of that of the scores

@@ -26,8 +26,8 @@ LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq
 FAMILIES = {
     "qwen3": ("Qwen3Config", COMMON | {"head_dim": 16}),
     "mistral-window": ("MistralConfig", COMMON | {"sliding_window": 12, "head_dim": 8}),
-    "llama-linear": ("LlamaConfig", COMMON | {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}, "attention_bias": True,
-                                              "mlp_bias": True}),
+    "llama-linear": ("LlamaConfig", COMMON | {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0},
+                                              "attention_bias": True, "mlp_bias": True}),
     "llama-yarn": ("LlamaConfig", COMMON | {"rope_parameters": YARN}),
     "llama-yarn-set": ("LlamaConfig", COMMON | {"rope_parameters": YARN | {"attention_factor": 0.8, "beta_fast": 16.0, "beta_slow": 2.0}}),
     "llama3-rope": ("LlamaConfig", COMMON | {"rope_parameters": LLAMA3}),

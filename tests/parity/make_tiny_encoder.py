@@ -15,13 +15,18 @@ WORDS = "the a of to in is it you that he was for on are with as his they be at 
         "out other were all your when up use word how said an each she which do their time if will way about many then them would write like".split()
 
 
+def pieces():
+    """The vocabulary, in the order of its ids."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return list(dict.fromkeys([*special, *LETTERS, *("##" + c for c in LETTERS), *".,;:!?'\"-()", *WORDS[6:], "##ing", "##ed", "##er"]))
+
+
 def main():
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *("##" + c for c in LETTERS), *".,;:!?'\"-()", *WORDS[6:], "##ing", "##ed", "##er"]
     for golden, out in (("bert-classifier", "tiny-encoder"), ("bert", "tiny-fill")):
         with tempfile.TemporaryDirectory() as folder:
             for name in ("config.json", "model.safetensors"):
                 shutil.copy(ROOT / "tests/golden" / golden / name, folder)
-            Path(folder, "vocab.txt").write_text("".join(p + "\n" for p in dict.fromkeys(pieces)), encoding="utf-8")
+            Path(folder, "vocab.txt").write_text("".join(p + "\n" for p in pieces()), encoding="utf-8")
             subprocess.run([sys.executable, ROOT / "models/convert.py", folder, "-o", ROOT / f"tests/data/{out}.gguf", "--type", "q8_0",
                             "--name", out], check=True)
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import resource
 import select
 import shutil
@@ -26,7 +27,7 @@ FR_EN = str(ROOT / "models/fr-en.gguf")
 REPLY = "Hi é€!abcdefgh"
 ENDLESS = ["--eos-token-id", "[]", "--max-new-tokens", "1000000", "-c", "60000"]
 COMMANDS = ["translate", "generate", "chat", "tokenize", "detokenize", "logits", "info", "quantize", "bench", "perplexity", "embed", "rank",
-            "fill-mask", "classify"]
+            "fill-mask", "classify", "ner", "qa"]
 ENCODER = str(ROOT / "tests/data/tiny-encoder.gguf")
 FILL = str(ROOT / "tests/data/tiny-fill.gguf")
 
@@ -276,6 +277,19 @@ class Chat(Case):
         self.assertEqual(p.wait(60), 130)
         os.close(main)
 
+    def test_the_conversation_is_what_the_model_is_given(self):
+        def tokens(*words, lines):  # of the prompt of the last line, which is too long for the context: a byte is a token here
+            done = run("chat", "-m", CHAT, "-c", "150", *words, text="\n".join([*lines, "x" * 150]).encode())
+            self.assertEqual(done.returncode, 1)
+            return int(re.search(rb"the prompt has (\d+) tokens", done.stderr)[1])
+        alone = tokens(lines=[])
+        self.assertEqual(tokens("--system", "abcd", lines=[]) - tokens("--system", "ab", lines=[]), 2)
+        self.assertGreater(tokens("-n", "3", lines=["a"]), alone)
+        self.assertEqual(tokens("-n", "3", lines=["abc"]) - tokens("-n", "3", lines=["a"]), 2)
+        self.assertEqual(tokens("-n", "2", lines=["a"]) - tokens("-n", "1", lines=["a"]), 1)  # the reply so far
+        self.assertEqual(tokens("-n", "3", lines=["a", "b", "/clear"]), alone)
+        self.assertEqual(tokens("--system", "ab", "-n", "3", lines=["a", "/clear"]), tokens("--system", "ab", lines=[]))
+
     def test_ctrl_c_while_the_terminal_takes_no_more(self):
         main, p = self.on_a_terminal()
         os.write(main, b"hello\r")
@@ -304,7 +318,10 @@ class Chat(Case):
         os.close(other)
         read_until(main, b"> ")
         os.write(main, b"0123456789012345678901234567890123456789\r")
-        self.assertIn(b"context holds 40", read_until(main, b"\n> "))
+        first = read_until(main, b"\n> ")
+        self.assertIn(b"context holds 40", first)
+        os.write(main, b"0123456789012345678901234567890123456789\r")  # the turn before it did not happen
+        self.assertEqual(re.findall(rb"has \d+ tokens", read_until(main, b"\n> ")), re.findall(rb"has \d+ tokens", first))
         os.write(main, b"/exit\r")
         self.assertEqual(p.wait(60), 0)
         os.close(main)
@@ -465,6 +482,28 @@ class Encoders(Case):
         self.assertNotEqual(pair, rows[0])
         self.assertEqual(len(self.lines("classify", "-m", ENCODER, "--top", 1, "hot")[0].split("\t")), 1)
         self.refused(run("classify", "-m", FILL, "hot"), 1, "labels of whole texts")
+
+
+    def test_entities_and_answers(self):
+        ner, qa = str(ROOT / "models/tiny/bert-ner.gguf"), str(ROOT / "models/tiny/bert-qa.gguf")
+        text = "they had 42 words for it (some were about time)"
+        found = json.loads("".join(self.lines("ner", "-m", ner, text)))
+        self.assertEqual(json.loads("".join(self.lines("ner", "-m", ner, text=text.encode()))), found)
+        for e in found:
+            self.assertEqual(e["word"], text[e["start"]:e["end"]])
+        self.assertEqual(self.lines("ner", "-m", ner, text=b""), ["[]"])
+        for top, n in ((None, 1), (5, 5), (1000, 78)):
+            answers = json.loads("".join(self.lines("qa", "-m", qa, "-q", "who?", text, *(["--top", top] if top else []))))
+            self.assertEqual(len(answers), n)
+            self.assertEqual(len({(a["start"], a["end"]) for a in answers}), n)
+        self.assertEqual(self.lines("qa", "-m", qa, "-q", "who?", text=b""), ["[]"])
+        self.refused(run("qa", "-m", qa, text), 2, "--question")
+        self.refused(run("qa", "-m", qa, "-q", "x", "--top", 2000, text), 2, "at most 1000")
+        self.refused(run("qa", "-m", ner, "-q", "x", text), 1, "answers in a text")
+        self.refused(run("ner", "-m", qa, text), 1, "labels of tokens")
+        self.refused(run("ner", "-m", ner, "x " * 80), 1, "82 tokens", "64 positions")
+        self.refused(run("ner", "-m", LLAMA, "x"), 1, "no tokenizer")
+        self.refused(run("ner", "-m", FR_EN, "x"), 1, "WordPiece")
 
 
 class Quantize(Case):

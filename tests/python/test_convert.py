@@ -219,9 +219,37 @@ class Encoders(Case):
             self.refused(self.folder / "model", pattern)
 
 
+class Textbook(Case):
+    """torch.nn.Transformer (lib/transformer.py)."""
+
+    def test_fused_projections_are_parted_and_nothing_is_lost(self):
+        source = Tensors([GOLDEN / "transformer/model.safetensors"])
+        got = {t.name: t.data for t in gguf.GGUFReader(ROOT / "models/tiny/transformer.gguf").tensors}
+        whole = source.load("transformer.decoder.layers.1.multihead_attn.in_proj_weight")
+        self.assertTrue(np.array_equal(np.concatenate([got[f"dec.blk.1.cross_attn_{w}.weight"] for w in "qkv"]), whole))
+        self.assertEqual(sum(x.size for x in got.values()), sum(source.load(n).size for n in source.names()))
+
+    def test_norms_first_tied_and_without_biases(self):
+        folder = self.model("transformer", norm_first=True, tie_word_embeddings=True, activation="gelu")
+        source = Tensors([folder / "model.safetensors"])
+        kept = {n: ("F32", source.load(n)) for n in source.names() if "bias" not in n and n != "generator.weight"}
+        save(folder / "model.safetensors", kept)
+        reader, _ = self.converted(folder, "--type", "f32")
+        names = [t.name for t in reader.tensors]
+        self.assertTrue({"enc.blk.0.attn_norm.weight", "dec.blk.1.cross_attn_norm.weight", "dec.blk.0.ffn_norm.weight"} <= set(names))
+        self.assertFalse([n for n in names if "bias" in n or n == "output.weight"])
+        self.assertEqual(reader.fields["transformer.norm_place"].contents(), "pre")
+
+    def test_refusals(self):
+        self.refused(self.model("transformer", activation="tanh"), "relu and gelu")
+        folder = self.folder / "model"
+        (folder / "config.json").write_text(json.dumps(json.loads((GOLDEN / "transformer/config.json").read_text()) | {"d_model": 24}))
+        self.refused(folder, "in_proj_weight is 144 x 48, which is not what config.json says")
+
+
 class Refusals(Case):
     def test_architecture(self):
-        self.refused(self.model(architectures=["MambaForCausalLM"]), "MambaForCausalLM is not known; known are T5ForConditionalGeneration, LlamaFor")
+        self.refused(self.model(architectures=["MambaForCausalLM"]), "MambaForCausalLM is not known; known are T5ForConditionalGeneration, .*LlamaForCausalLM, .*BertModel")
 
     def test_types(self):
         self.refused(self.model(), "`loquat quantize`", "--type", "q4_k")

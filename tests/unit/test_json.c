@@ -58,9 +58,12 @@ TEST(json_refuses_bad_text_with_its_place) {
       {"[1,]", "no value at byte 3"}, {"[1 2]", "missing ',' or closing bracket at byte 3"}, {"{\"a\" 1}", "missing ':' at byte 5"},
       {"{a:1}", "name must be a string at byte 1"}, {"{\"a\":1,}", "name must be a string at byte 7"}, {"\"abc", "ends inside a string"},
       {"\"a\nb\"", "control byte"}, {"\"\\x\"", "wrong escape"}, {"\"\\u12g4\"", "wrong escape"}, {"\"\\u12", "wrong escape"},
-      {"\"\\", "ends inside a string"}, {"01", "more text after the value at byte 1"}, {"+1", "no value"}, {".5", "no value"}, {"1.", "after its point"},
-      {"1e", "exponent"}, {"-", "no value"}, {"NaN", "no value"}, {"nul", "no value"}, {"[1] x", "more text after the value at byte 4"},
-      {"[}", "no value at byte 1"}, {"\"\xff\"", "not valid UTF-8 at byte 1"}, {"\"\xed\xa0\x80\"", "not valid UTF-8 at byte 1"}, {"\xef\xbb\xbf[]", "no value at byte 0"},
+      {"\"\\", "ends inside a string"}, {"01", "more text after the value at byte 1"}, {"+1", "no value"}, {".5", "no value"},
+      {"1.", "after its point"}, {"1e", "exponent"}, {"-", "no value"},
+      {"NaN", "no value"}, {"nul", "no value"}, {"[1] x", "more text after the value at byte 4"},
+      {"[}", "no value at byte 1"}, {"\"\xff\"", "not valid UTF-8 at byte 1"},
+      {"\"\xed\xa0\x80\"", "not valid UTF-8 at byte 1"},
+      {"\xef\xbb\xbf[]", "no value at byte 0"},
       {"\"\xef\xbf\xbd", "ends inside a string"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

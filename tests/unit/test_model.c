@@ -113,6 +113,17 @@ static const struct { const char *file; lq_status status; const char *words; } h
     {"tok_byte_minus_1", LQ_E_FORMAT, "<0x-1>"},
     {"tok_charsmap_wild", LQ_E_FORMAT, "precompiled_charsmap"},
     {"merges_wild", LQ_E_FORMAT, "merge"},
+    /* heads of encoders */
+    {"bert_two_heads", LQ_E_UNSUPPORTED, "one of the two"},
+    {"bert_labels_few", LQ_E_FORMAT, "output_labels has 1 labels, but the classifier scores 3"},
+    {"bert_labels_numbers", LQ_E_FORMAT, "bert.classifier.output_labels"},
+    {"bert_activation", LQ_E_UNSUPPORTED, "activation \"mish\""},
+    {"bert_problem", LQ_E_UNSUPPORTED, "classifier.problem is \"x\""},
+    {"bert_pooling_9", LQ_E_FORMAT, "bert.pooling_type is 9"},
+    {"bert_span_3", LQ_E_FORMAT, "cls.span.weight is 8 x 3; the model's shape asks for 8 x 2"},
+    {"bert_pooler_turned", LQ_E_FORMAT, "cls.weight is 8 x 7"},
+    {"bert_words_no_norm", LQ_E_FORMAT, "lacks the tensor cls.mlm_norm.weight"},
+    {"bert_embed_norm_none", LQ_E_FORMAT, "lacks the tensor token_embd_norm.weight"},
 };
 
 TEST(model_refuses_hostile_files_by_name) {
@@ -132,7 +143,8 @@ TEST(model_refuses_hostile_files_by_name) {
 
 TEST(model_takes_what_does_no_harm) {
   static const char *const files[] = {"good_llama", "good_t5", "good_pair", "good_chat", "good_gpt2", "good_alibi", "parallel", "window_1",
-                                      "window_pattern", "nope_step_1", "yarn", "softcap_tiny", "generation_absurd", "template_unclosed", "language_space"};
+                                      "window_pattern", "nope_step_1", "yarn", "softcap_tiny", "generation_absurd",
+                                      "template_unclosed", "language_space"};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[128];
     opened o;
