@@ -68,7 +68,7 @@ static lq_status read_generation_defaults(lq_model *m, lq_error *err) {
     char value[64];
     if (kv->key.n < 12 || memcmp(kv->key.p, "generation.", 11) != 0) continue;
     lq_str name = {kv->key.p + 11, kv->key.n - 11};
-    if (lq_str_eqz(name, "do_sample") || kv->type == LQ_GT_STRING || kv->type == LQ_GT_ARRAY) continue;
+    if (lq_str_eqz(name, "do_sample") || lq_str_eqz(name, "num_beams") || kv->type == LQ_GT_STRING || kv->type == LQ_GT_ARRAY) continue;
     lq_format(value, sizeof(value), "%.9g", lq_gguf_num_at(kv, 0));
     lq_gen_set(&m->defaults, name, (lq_str){value, strlen(value)}, NULL);
   }
@@ -220,6 +220,10 @@ lq_status lq_options_set_json(lq_options *o, const char *json, size_t n, lq_erro
   lq_buf_free(&v);
   lq_arena_free(&a);
   return s;
+}
+
+lq_status lq_options_number(const lq_options *o, const char *name, double *value, lq_error *err) {
+  return lq_gen_number(&o->gen, (lq_str){name, strlen(name)}, value, err);
 }
 
 void lq_options_free(lq_options *o) {

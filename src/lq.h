@@ -72,7 +72,8 @@ lq_status lq_chat_render(const lq_model *m, const char *messages_json, size_t n,
 
 /* ---- generation options --------------------------------------------------------------------- */
 
-/* Options carry Hugging Face's generate() names and defaults, with the model's generation config on top where the file has one.
+/* Options carry Hugging Face's generate() names and defaults, with the model's generation config on top where the file has one (but for
+ * do_sample and num_beams, which are the caller's to ask for).
  * Values are text: numbers, true/false, ids as JSON arrays, stop_strings as a JSON array or one string. */
 lq_status lq_options_new(const lq_model *m, lq_options **out, lq_error *err); /* m may be NULL: plain defaults */
 /* LQ_E_OPTION: unknown name, a name of generate() that this build does not run, or a value that makes no sense; the message names it. */
@@ -80,6 +81,8 @@ lq_status lq_options_set(lq_options *o, const char *name, const char *value, lq_
 /* Sets every member of a JSON object. */
 lq_status lq_options_set_json(lq_options *o, const char *json, size_t n, lq_error *err);
 void lq_options_free(lq_options *o);
+/* The value of an option that is a number or true/false; LQ_E_OPTION for another name. num_beams is the n_beams that a session needs. */
+lq_status lq_options_number(const lq_options *o, const char *name, double *value, lq_error *err);
 /* JSON array of the supported options: [{name, type, default, min, max, help}]. */
 lq_status lq_options_list(lq_buf *out, lq_error *err);
 
@@ -90,6 +93,7 @@ typedef struct lq_session_params {
   uint32_t n_src;   /* longest encoder input in ids; 0 = 512 (encoder-decoders only) */
   uint32_t n_seq;   /* sequences at once; 0 = 1 */
   uint32_t n_batch; /* prompt positions per step, the grain of cancelling; 0 = 128 */
+  uint32_t n_beams; /* num_beams at most; 0 = 1. Each holds a cache of n_ctx positions, for each of the n_seq sequences */
 } lq_session_params;
 
 /* Bytes that lq_session_open will take, exactly, before taking them. params NULL = defaults. */
@@ -115,7 +119,14 @@ lq_status lq_model_plan(void *head, uint64_t n_head, uint64_t n_bytes, const lq_
 
 /* ---- generation: begin, then lq_next until LQ_DONE ------------------------------------------- */
 
-/* Each begin ends what the session was doing. Options are copied; NULL = defaults.
+/* With num_beams above 1 nothing is decided before a sequence is complete: until then each step gives a piece without text and token
+ * (token_id -1), so that it may be cancelled or shown as progress; then come the tokens of the best hypothesis one by one, and those of the
+ * num_return_sequences - 1 next best after it. Beams read one cache: what hypotheses have in common is held once, the source is encoded once
+ * and its keys and values are computed once, and going from beam to beam copies positions' homes, never keys or values. Scores and order
+ * are those of generate(). do_sample and stop_strings are refused together with beams. */
+
+/* Each begin ends what the session was doing. Options are copied; NULL = defaults. LQ_E_OPTION when they contradict each other, name an id
+ * that is not in the vocabulary, or want more beams than the session was opened for.
  * Raw ids. Decoder-only: ids are the prompt. Encoder-decoder: ids are the source, generation starts from decoder_start_token_id. */
 lq_status lq_generate_ids(lq_session *s, const int32_t *ids, size_t n, const lq_options *o, lq_error *err);
 /* Text as it is; special tokens written in it are parsed and BOS/EOS added as the file says. */
@@ -137,6 +148,8 @@ typedef struct lq_piece {
   uint32_t prompt_done, prompt_total; /* ids of the prompt (source) read so far */
   uint32_t sentence, n_sentences;     /* translation; 0, 1 otherwise */
   enum lq_finish finish; /* set on the last piece of a sequence */
+  uint32_t hypothesis;   /* num_return_sequences above 1: 0 = the best, then the others in order, each ended by its `finish` */
+  float score;           /* num_beams above 1: the hypothesis' score, sum of log-probabilities / length^length_penalty; else 0 */
 } lq_piece;
 
 /* One step: a slice of the prompt, or one token. LQ_OK with *p filled, or LQ_DONE. Allocates nothing that grows with the step.

@@ -2,24 +2,31 @@
 #include <string.h>
 
 #include "lq_internal.h"
+#include "nn/logsum.h"
 
 void lq_end(lq_session *s) {
   s->mode = LQ_MODE_IDLE;
   for (uint32_t i = 0; i < s->params.n_seq; i++) s->slots[i].active = false;
 }
 
-/* Ends what was going on and settles the options: the model's own end-of-text ids unless the caller named others. */
-void lq_begin(lq_session *s, const lq_options *o) {
-  const lq_model *m = s->model;
-  lq_end(s);
-  s->gen = o ? o->gen : m->defaults;
-  if (s->gen.eos_given) return;
-  lq_gen *g = &s->gen;
+/* The model's own end-of-text ids unless the caller named others. */
+static void settle_eos(const lq_model *m, lq_gen *g) {
+  if (g->eos_given) return;
   g->n_eos = 0;
   for (uint32_t i = 0; i < m->n_eos; i++) g->eos[g->n_eos++] = m->eos[i];
   if (g->n_eos || !m->tok) return;
   for (uint32_t id = 0; id < lq_tok_size(m->tok) && g->n_eos < LQ_MAX_EOS; id++)
     if (lq_tok_is_eog(m->tok, (int32_t)id)) g->eos[g->n_eos++] = (int32_t)id;
+}
+
+lq_status lq_begin(lq_session *s, const lq_options *o, lq_error *err) {
+  lq_end(s);
+  s->gen = o ? o->gen : s->model->defaults;
+  settle_eos(s->model, &s->gen);
+  LQ_TRY(lq_gen_check(&s->gen, s->model->weights.hp.n_vocab, err));
+  if (s->gen.num_beams <= s->params.n_beams) return LQ_OK;
+  return lq_fail(err, LQ_E_OPTION, "num_beams is %u, but this session was opened for %u; open it with n_beams = %u", (unsigned)s->gen.num_beams,
+                 (unsigned)s->params.n_beams, (unsigned)s->gen.num_beams);
 }
 
 lq_status lq_need_room(const lq_session *s, lq_error *err) {
@@ -34,12 +41,15 @@ void lq_slot_start(lq_session *s, lq_slot *slot, uint32_t n_prompt, uint32_t reu
   slot->n_new = slot->n_tokens = slot->n_out = slot->shown = 0;
   slot->max_new = s->gen.max_new_tokens ? s->gen.max_new_tokens : max_new;
   if (slot->max_new > room) slot->max_new = room;
+  slot->n_hyp = slot->hyp = 0;
+  slot->score = 0;
   slot->active = true;
   slot->finish = LQ_FINISH_NONE;
   slot->text.n = 0;
   slot->text.failed = false;
   lq_rng_seed(&slot->rng, s->gen.seed + stream);
   if (s->model->tok) lq_stream_init(&slot->stream, s->model->tok, false);
+  if (s->gen.num_beams > 1) lq_beams_start(&slot->beams, slot->ids, n_prompt, slot->max_new, (uint32_t)(slot - s->slots) * s->params.n_beams);
 }
 
 /* ---- begin ---- */
@@ -69,6 +79,7 @@ static lq_status begin_source(lq_session *s, const int32_t *ids, size_t n, lq_er
   lq_slot *slot = &s->slots[0];
   lq_run run = {.n_rows = (uint32_t)n, .n_kv = (uint32_t)n};
   memcpy(s->row_ids, ids, n * sizeof(int32_t));
+  memcpy(slot->src_ids, ids, n * sizeof(int32_t));
   LQ_TRY(lq_run_encoder(s, &run, 1, (uint32_t)n));
   slot->n_src = (uint32_t)n;
   slot->ids[0] = s->model->weights.hp.decoder_start;
@@ -84,21 +95,21 @@ static lq_status begin_ids(lq_session *s, const int32_t *ids, size_t n, bool reu
 }
 
 lq_status lq_generate_ids(lq_session *s, const int32_t *ids, size_t n, const lq_options *o, lq_error *err) {
-  lq_begin(s, o);
+  LQ_TRY(lq_begin(s, o, err));
   return begin_ids(s, ids, n, false, err);
 }
 
 lq_status lq_generate(lq_session *s, const char *text, size_t n, const lq_options *o, lq_error *err) {
   const int32_t *ids;
   size_t n_ids;
-  lq_begin(s, o);
+  LQ_TRY(lq_begin(s, o, err));
   if (n == 0) return lq_fail(err, LQ_E_ARG, "the prompt is empty: there is nothing to continue");
   LQ_TRY(lq_session_tokenize(s, text, n, LQ_TOK_SPECIAL | LQ_TOK_PARSE_SPECIAL, &ids, &n_ids, err));
   return begin_ids(s, ids, n_ids, false, err);
 }
 
 lq_status lq_chat(lq_session *s, const char *messages_json, size_t n, const lq_options *o, lq_error *err) {
-  lq_begin(s, o);
+  LQ_TRY(lq_begin(s, o, err));
   if (!(lq_model_tasks(s->model) & LQ_TASK_CHAT))
     return lq_fail(err, LQ_E_TASK, "this model cannot chat; it is made for %s", s->model->n_languages ? "translation" : "other tasks");
   lq_buf prompt = {0};
@@ -146,7 +157,7 @@ static void forget_shown(lq_slot *slot) {
   slot->shown = 0;
 }
 
-static lq_status slot_push(lq_session *s, lq_slot *slot, int32_t id, float logprob, lq_error *err) {
+lq_status lq_slot_push(lq_session *s, lq_slot *slot, int32_t id, float logprob, lq_error *err) {
   const lq_gen *g = &s->gen;
   bool eos = is_eos(g, id);
   forget_shown(slot);
@@ -170,53 +181,84 @@ static lq_status slot_push(lq_session *s, lq_slot *slot, int32_t id, float logpr
   return LQ_OK;
 }
 
-/* Gathers the next rows of every active slot; returns how many. */
-static uint32_t gather(lq_session *s, uint32_t *n_runs, uint32_t *n_wanted) {
-  uint32_t n_rows = 0, room = s->stack.size.max_rows;
-  *n_runs = *n_wanted = 0;
+/* Rows of a step: those of a slot follow each other, and so do the wanted ones among them. */
+typedef struct batch { uint32_t n_rows, n_runs, n_sources, n_wanted; } batch;
+
+/* The next ids of slot i that are not in the cache, at most `room`; returns how many. */
+static uint32_t gather_ids(lq_session *s, uint32_t i, uint32_t room, batch *b) {
+  lq_slot *slot = &s->slots[i];
+  uint32_t n = slot->n_ids - slot->n_past, seq = i * s->params.n_beams;
+  if (n > s->params.n_batch) n = s->params.n_batch;
+  if (n > room) n = room;
+  if (n == 0) return 0;
+  memcpy(s->row_ids + b->n_rows, slot->ids + slot->n_past, n * sizeof(int32_t));
+  s->runs[b->n_runs++] = (lq_run){.row0 = b->n_rows, .n_rows = n, .seq = seq, .pos0 = slot->n_past};
+  if (s->gen.num_beams > 1) s->home[seq] = slot->beams.open[0].home;
+  if (slot->n_past < slot->n_prompt) s->counters.prompt_tokens += n;
+  slot->n_past += n;
+  if (slot->n_past < slot->n_ids) return n;
+  s->rows[b->n_wanted] = b->n_rows + n - 1;
+  s->row_slot[b->n_wanted++] = i;
+  return n;
+}
+
+/* Gathers the next rows of every active slot. */
+static batch gather(lq_session *s) {
+  batch b = {0};
   for (uint32_t i = 0; i < s->params.n_seq; i++) {
     lq_slot *slot = &s->slots[i];
+    uint32_t room = s->stack.size.max_rows - b.n_rows, n = 0;
     if (!slot->active) continue;
-    uint32_t n = slot->n_ids - slot->n_past;
-    if (n > s->params.n_batch) n = s->params.n_batch;
-    if (n > room - n_rows) n = room - n_rows;
+    if (slot->n_past < slot->n_ids) n = gather_ids(s, i, room, &b);
+    else if (slot->beams.n_open <= room) n = lq_beams_gather(s, i, b.n_rows, &b.n_runs, &b.n_wanted);
     if (n == 0) continue;
-    memcpy(s->row_ids + n_rows, slot->ids + slot->n_past, n * sizeof(int32_t));
-    s->runs[(*n_runs)++] = (lq_run){.row0 = n_rows, .n_rows = n, .seq = i, .pos0 = slot->n_past, .n_kv = slot->n_src};
-    if (slot->n_past < slot->n_prompt) s->counters.prompt_tokens += n;
-    slot->n_past += n;
-    n_rows += n;
-    if (slot->n_past < slot->n_ids) continue;
-    s->rows[*n_wanted] = n_rows - 1;
-    s->row_slot[(*n_wanted)++] = i;
+    s->sources[b.n_sources++] = (lq_run){.row0 = b.n_rows, .n_rows = n, .seq = i, .n_kv = slot->n_src};
+    b.n_rows += n;
   }
-  return n_rows;
+  return b;
+}
+
+/* The token that follows from a slot's scores, or its next hypotheses. row: the first of its wanted ones. */
+static lq_status advance(lq_session *s, lq_slot *slot, uint32_t row, lq_error *err) {
+  float *logits = s->logits + (size_t)row * s->model->weights.hp.n_vocab;
+  bool pair = s->model->weights.arch->family == LQ_ENCODER_DECODER;
+  lq_history h = {slot->ids, slot->n_ids, slot->n_new, slot->max_new, pair ? slot->src_ids : slot->ids, pair ? slot->n_src : slot->n_prompt};
+  int32_t id;
+  float logprob;
+  if (s->gen.num_beams > 1) return lq_beams_advance(s, slot, logits, s->log_sums + row, err);
+  LQ_TRY(lq_sample(&s->gen, s->model->nn.k, &slot->rng, logits, s->model->weights.hp.n_vocab, h, s->scratch, &id, &logprob, err));
+  return lq_slot_push(s, slot, id, logprob, err);
 }
 
 lq_status lq_step(lq_session *s, lq_error *err) {
-  uint32_t n_runs, n_wanted, n_rows = gather(s, &n_runs, &n_wanted), n_vocab = s->model->weights.hp.n_vocab;
+  batch b = gather(s);
   const lq_layers *dec = &s->model->weights.dec;
-  lq_stack_embed(&s->stack, dec, s->row_ids, NULL, s->runs, n_runs);
-  lq_stack_run(&s->stack, dec, s->runs, n_runs, n_rows);
-  s->counters.decoder_rows += n_rows;
+  lq_stack_embed(&s->stack, dec, s->row_ids, NULL, s->runs, b.n_runs);
+  s->stack.self.home = s->gen.num_beams > 1 ? s->home : NULL;
+  s->stack.sources = s->sources;
+  s->stack.n_sources = b.n_sources;
+  lq_stack_run(&s->stack, dec, s->runs, b.n_runs, b.n_rows);
+  s->stack.self.home = NULL;
+  s->stack.sources = NULL;
+  s->counters.decoder_rows += b.n_rows;
   s->kv_valid = s->slots[0].n_past;
-  if (n_wanted == 0) return LQ_OK;
-  lq_stack_head(&s->stack, s->rows, n_wanted, s->logits);
-  for (uint32_t i = 0; i < n_wanted; i++) {
-    lq_slot *slot = &s->slots[s->row_slot[i]];
-    lq_history h = {slot->ids, slot->n_ids, slot->n_new};
-    int32_t id;
-    float logprob;
-    LQ_TRY(lq_sample(&s->gen, s->model->nn.k, &slot->rng, s->logits + (size_t)i * n_vocab, n_vocab, h, s->scratch, &id, &logprob, err));
-    LQ_TRY(slot_push(s, slot, id, logprob, err));
+  if (b.n_wanted == 0) return LQ_OK;
+  lq_stack_head(&s->stack, s->rows, b.n_wanted, s->logits);
+  if (s->gen.num_beams > 1) lq_log_sums(&s->model->nn, s->log_sums, s->logits, b.n_wanted, s->model->weights.hp.n_vocab);
+  for (uint32_t i = 0; i < b.n_wanted;) {
+    uint32_t first = i, slot = s->row_slot[i];
+    while (i < b.n_wanted && s->row_slot[i] == slot) i++;
+    LQ_TRY(advance(s, &s->slots[slot], first, err));
   }
   return LQ_OK;
 }
 
 /* ---- next ---- */
 
-bool lq_slot_take(lq_slot *slot, lq_piece *p) {
-  if (slot->n_out == slot->n_tokens) return false;
+lq_status lq_slot_take(lq_session *s, lq_slot *slot, lq_piece *p, bool *took, lq_error *err) {
+  if (slot->n_out == slot->n_tokens) LQ_TRY(lq_beams_hand_out(s, slot, err));
+  *took = slot->n_out < slot->n_tokens;
+  if (!*took) return LQ_OK;
   const lq_token *t = &slot->tokens[slot->n_out++];
   p->text = slot->text.p ? slot->text.p + slot->shown : "";
   p->n_text = t->text_end > slot->shown ? t->text_end - slot->shown : 0;
@@ -224,21 +266,23 @@ bool lq_slot_take(lq_slot *slot, lq_piece *p) {
   p->token_id = t->id;
   p->logprob = t->logprob;
   if (slot->n_out == slot->n_tokens) p->finish = slot->finish;
-  return true;
+  p->hypothesis = slot->n_hyp ? slot->hyp - 1 : 0;
+  p->score = slot->score;
+  return LQ_OK;
 }
 
 static lq_status generate_next(lq_session *s, lq_piece *p, lq_error *err) {
   lq_slot *slot = &s->slots[0];
-  if (!slot->active && slot->n_out == slot->n_tokens) {
+  bool took;
+  if (!slot->active && slot->n_out == slot->n_tokens && slot->hyp == slot->n_hyp) {
     s->mode = LQ_MODE_IDLE;
     return LQ_DONE;
   }
-  LQ_TRY(lq_step(s, err));
+  if (slot->active) LQ_TRY(lq_step(s, err));
   p->prompt_total = slot->n_prompt;
   p->prompt_done = slot->n_past < slot->n_prompt ? slot->n_past : slot->n_prompt;
   p->n_sentences = 1;
-  lq_slot_take(slot, p);
-  return LQ_OK;
+  return lq_slot_take(s, slot, p, &took, err);
 }
 
 lq_status lq_next(lq_session *s, lq_piece *p, lq_error *err) {

@@ -21,6 +21,7 @@ static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_
   if (p->n_src == 0) p->n_src = limit && limit < 512 ? limit : 512;
   if (p->n_seq == 0) p->n_seq = 1;
   if (p->n_batch == 0) p->n_batch = 128;
+  if (p->n_beams == 0) p->n_beams = 1;
   if (!has_encoder(m)) p->n_src = 1;
   if (!has_decoder(m)) p->n_ctx = 1;
   if (limit && p->n_src > limit)
@@ -29,7 +30,7 @@ static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_
     return lq_fail(err, LQ_E_CONTEXT, "a context of %u is asked for, but this model was made for %u positions", (unsigned)p->n_ctx, (unsigned)limit);
   const struct { const char *what; uint32_t n, most; } limits[] = {
       {"positions (n_ctx)", p->n_ctx, MAX_CTX}, {"source tokens (n_src)", p->n_src, MAX_SRC}, {"sequences at once (n_seq)", p->n_seq, MAX_SEQ},
-      {"prompt tokens in one step (n_batch)", p->n_batch, MAX_BATCH}};
+      {"prompt tokens in one step (n_batch)", p->n_batch, MAX_BATCH}, {"beams (n_beams)", p->n_beams, LQ_MAX_BEAMS}};
   for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
     if (limits[i].n > limits[i].most)
       return lq_fail(err, LQ_E_ARG, "a session of %u %s is asked for; the limit is %u", (unsigned)limits[i].n, limits[i].what,
@@ -38,35 +39,45 @@ static lq_status fill_params(const lq_model *m, const lq_session_params *in, lq_
 }
 
 static lq_stack_size stack_size(const lq_session_params *p) {
-  uint32_t rows = p->n_batch > p->n_seq ? p->n_batch : p->n_seq;
+  uint32_t n_seq = p->n_seq * p->n_beams, rows = p->n_batch > n_seq ? p->n_batch : n_seq; /* at most 256 * 64: cache numbers fit 16 bits */
   if (p->n_src > rows) rows = p->n_src;
-  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = p->n_src, .n_seq = p->n_seq, .max_rows = rows};
+  return (lq_stack_size){.n_ctx = p->n_ctx, .n_src = p->n_src, .n_seq = n_seq, .n_source = p->n_seq, .max_rows = rows};
 }
 
 /* The same takes, measured or real, after the session's own. */
 static bool layout(lq_session *s, lq_arena *a) {
-  uint32_t n_seq = s->params.n_seq, n_vocab = s->model->weights.hp.n_vocab, n_ctx = s->params.n_ctx;
+  uint32_t n_seq = s->params.n_seq, n_vocab = s->model->weights.hp.n_vocab, n_ctx = s->params.n_ctx, n_src = s->params.n_src;
   lq_stack_size z = stack_size(&s->params);
   bool ok = lq_stack_layout(&s->stack, &s->model->weights, s->model->nn, z, a);
   s->slots = LQ_TAKE(a, lq_slot, n_seq);
-  s->runs = LQ_TAKE(a, lq_run, n_seq);
-  s->rows = LQ_TAKE(a, uint32_t, n_seq);
-  s->row_slot = LQ_TAKE(a, uint32_t, n_seq);
+  s->runs = LQ_TAKE(a, lq_run, z.n_seq);
+  s->sources = LQ_TAKE(a, lq_run, n_seq);
+  s->rows = LQ_TAKE(a, uint32_t, z.n_seq);
+  s->row_slot = LQ_TAKE(a, uint32_t, z.n_seq);
+  s->home = LQ_TAKE(a, const uint16_t *, z.n_seq);
   s->row_ids = LQ_TAKE(a, int32_t, z.max_rows);
   s->row_types = LQ_TAKE(a, uint8_t, z.max_rows);
-  s->logits = LQ_TAKE(a, float, (uint64_t)n_seq * n_vocab);
+  s->logits = LQ_TAKE(a, float, (uint64_t)z.n_seq * n_vocab);
+  if (s->params.n_beams > 1) s->log_sums = LQ_TAKE(a, double, z.n_seq);
+  ok = ok && (a->measuring || s->params.n_beams == 1 || s->log_sums);
   s->scratch.work = LQ_TAKE(a, float, n_vocab);
   s->scratch.order = LQ_TAKE(a, uint32_t, n_vocab);
   s->scratch.seen = LQ_TAKE(a, uint8_t, n_vocab);
   s->tr.gaps = LQ_TAKE(a, struct lq_gap, n_seq + 1);
   int32_t *ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_ctx);
   lq_token *tokens = LQ_TAKE(a, lq_token, (uint64_t)n_seq * n_ctx);
-  if (a->measuring) return ok;
-  ok = ok && s->slots && s->runs && s->rows && s->row_slot && s->row_ids && s->row_types && s->logits && s->scratch.work && s->scratch.order &&
-       s->scratch.seen && s->tr.gaps && ids && tokens;
+  int32_t *src_ids = LQ_TAKE(a, int32_t, (uint64_t)n_seq * n_src);
+  ok = ok && (a->measuring ||
+              (s->slots && s->runs && s->sources && s->rows && s->row_slot && s->home && s->row_ids && s->row_types && s->logits && s->scratch.work &&
+               s->scratch.order && s->scratch.seen && s->tr.gaps && ids && tokens && src_ids));
+  lq_beams none;
   for (uint32_t i = 0; ok && i < n_seq; i++) {
-    s->slots[i].ids = ids + (size_t)i * n_ctx;
-    s->slots[i].tokens = tokens + (size_t)i * n_ctx;
+    lq_slot *slot = a->measuring ? NULL : &s->slots[i];
+    if (s->params.n_beams > 1) ok = lq_beams_layout(slot ? &slot->beams : &none, a, s->params.n_beams, n_ctx);
+    if (!slot) continue;
+    slot->ids = ids + (size_t)i * n_ctx;
+    slot->tokens = tokens + (size_t)i * n_ctx;
+    slot->src_ids = src_ids + (size_t)i * n_src;
   }
   return ok;
 }
@@ -80,9 +91,12 @@ static uint64_t measure(const lq_model *m, const lq_session_params *p) {
 }
 
 static lq_status no_memory(const lq_session_params *p, uint64_t bytes, lq_error *err) {
-  if (bytes == UINT64_MAX) return lq_fail(err, LQ_E_NOMEM, "a session of this size (%u positions) is beyond any memory", (unsigned)p->n_ctx);
-  return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions needs %.1f MB; a shorter context needs less", (unsigned)p->n_ctx,
-                 (double)bytes / 1e6);
+  char beams[32] = "";
+  if (p->n_beams > 1) lq_format(beams, sizeof(beams), " and %u beams", (unsigned)p->n_beams);
+  if (bytes == UINT64_MAX)
+    return lq_fail(err, LQ_E_NOMEM, "a session of this size (%u positions%s) is beyond any memory", (unsigned)p->n_ctx, beams);
+  return lq_fail(err, LQ_E_NOMEM, "not enough memory: a session of %u positions%s needs %.1f MB; a shorter context needs less", (unsigned)p->n_ctx,
+                 beams, (double)bytes / 1e6);
 }
 
 lq_status lq_session_bytes(const lq_model *m, const lq_session_params *params, uint64_t *bytes, lq_error *err) {

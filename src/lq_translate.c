@@ -36,7 +36,7 @@ lq_status lq_translate(lq_session *s, const char *text, size_t n, const char *fr
   const lq_model *m = s->model;
   const lq_language *source = NULL, *target;
   lq_translation *t = &s->tr;
-  lq_begin(s, o);
+  LQ_TRY(lq_begin(s, o, err));
   if (m->n_languages == 0)
     return lq_fail(err, LQ_E_TASK, "this model cannot translate; it is made for %s", lq_model_tasks(m) & LQ_TASK_CHAT ? "chat" : "other tasks");
   if (n == 0) return lq_fail(err, LQ_E_ARG, "the text is empty: there is nothing to translate");
@@ -141,6 +141,7 @@ static lq_status fill_group(lq_session *s, lq_error *err) {
     s->runs[n_runs++] = (lq_run){.row0 = n_rows, .n_rows = slot->n_src, .seq = t->n_group, .pos0 = 0, .n_kv = slot->n_src};
     s->row_ids[n_rows] = t->tag;
     memcpy(s->row_ids + n_rows + 1, ids, n * sizeof(int32_t));
+    memcpy(slot->src_ids, s->row_ids + n_rows, slot->n_src * sizeof(int32_t));
     n_rows += slot->n_src;
     slot->ids[0] = s->model->weights.hp.decoder_start;
     /* a translation far longer than its source is a loop; each sentence draws from a stream of its own, however many run at once */
@@ -153,7 +154,7 @@ static lq_status fill_group(lq_session *s, lq_error *err) {
 
 lq_status lq_translate_next(lq_session *s, lq_piece *p, lq_error *err) {
   lq_translation *t = &s->tr;
-  for (;;) {
+  for (bool took;;) {
     p->n_sentences = t->n_sentences;
     p->sentence = t->sentence;
     if (t->gap_due) {
@@ -171,9 +172,11 @@ lq_status lq_translate_next(lq_session *s, lq_piece *p, lq_error *err) {
     }
     lq_slot *slot = &s->slots[t->cursor];
     p->prompt_done = p->prompt_total = slot->n_src;
-    if (lq_slot_take(slot, p)) return LQ_OK;
+    LQ_TRY(lq_slot_take(s, slot, p, &took, err));
+    if (took) return LQ_OK;
     if (slot->active) {
       LQ_TRY(lq_step(s, err));
+      if (s->gen.num_beams > 1) return LQ_OK; /* nothing is decided yet, but the caller may wish to stop */
       continue;
     }
     t->cursor++;

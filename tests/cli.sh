@@ -41,7 +41,7 @@ refuses truncated 1 'truncated' $bin info "$work/cut.gguf"
 refuses wrong-task 1 'cannot chat' $bin chat -m models/fr-en.gguf
 refuses language 2 '"xx"' $bin translate --from fr --to xx Bonjour
 refuses unknown-option 2 sparkle $bin translate --sparkle 3 Bonjour
-refuses unsupported-option 2 num_beams $bin translate --num-beams 4 Bonjour
+refuses unsupported-option 2 num_beam_groups $bin translate --num-beam-groups 4 Bonjour
 refuses bad-value 2 temperature $bin generate -m models/fr-en.gguf -p x --do-sample --temperature nan
 refuses range 2 vocabulary $bin logits -m models/tiny/llama-gqa.gguf --ids 1,999999
 refuses ids-only 1 'no tokenizer' $bin generate -m models/tiny/llama-gqa.gguf -p hello

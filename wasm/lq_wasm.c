@@ -10,6 +10,8 @@
 typedef struct lqw {
   lq_model *model;
   lq_session *session;
+  lq_session_params params; /* of the session */
+  lq_counters before;       /* of the sessions that were there before it */
   lq_error error;
   lq_buf out;
 } lqw;
@@ -116,8 +118,39 @@ int lqw_session_bytes(lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, un
 }
 
 int lqw_session(lqw *h, unsigned n_ctx, unsigned n_src, unsigned n_seq, unsigned n_batch) {
-  lq_session_params p = params(h, n_ctx, n_src, n_seq, n_batch);
-  return (int)lq_session_open(h->model, &p, &h->session, &h->error);
+  h->params = params(h, n_ctx, n_src, n_seq, n_batch);
+  return (int)lq_session_open(h->model, &h->params, &h->session, &h->error);
+}
+
+/* The work of the session that is open and of those before it. */
+static lq_counters counters(const lqw *h) {
+  lq_counters c;
+  lq_session_counters(h->session, &c);
+  c.encoder_runs += h->before.encoder_runs;
+  c.encoder_tokens += h->before.encoder_tokens;
+  c.cross_fills += h->before.cross_fills;
+  c.prompt_tokens += h->before.prompt_tokens;
+  c.generated_tokens += h->before.generated_tokens;
+  c.decoder_rows += h->before.decoder_rows;
+  return c;
+}
+
+/* Beams take memory for a cache each, which most pages never need: the session is opened anew when a request first asks for more of them than
+ * it holds. The old one stays until the new one is there. */
+static lq_status make_room(lqw *h, const lq_options *o) {
+  double beams;
+  lq_session *wider;
+  lq_session_params p = h->params;
+  lq_status s = lq_options_number(o, "num_beams", &beams, &h->error);
+  if (s != LQ_OK || beams <= 1 || beams <= (double)p.n_beams) return s;
+  p.n_beams = (uint32_t)beams;
+  s = lq_session_open(h->model, &p, &wider, &h->error);
+  if (s != LQ_OK) return s;
+  h->before = counters(h);
+  lq_session_close(h->session);
+  h->session = wider;
+  h->params = p;
+  return LQ_OK;
 }
 
 int lqw_info(lqw *h, int with_metadata, unsigned n_ctx) {
@@ -131,8 +164,7 @@ int lqw_options(lqw *h) {
 }
 
 int lqw_counters(lqw *h) {
-  lq_counters c;
-  lq_session_counters(h->session, &c);
+  lq_counters c = counters(h);
   clear(h);
   lq_buf_printf(&h->out, "{\"encoderRuns\":%llu,\"encoderTokens\":%llu,\"crossFills\":%llu,", (unsigned long long)c.encoder_runs,
                 (unsigned long long)c.encoder_tokens, (unsigned long long)c.cross_fills);
@@ -264,6 +296,7 @@ int lqw_begin(lqw *h, int mode, const char *text, size_t n, const char *from, co
   lq_status s = lq_options_new(h->model, &o, &h->error);
   if (s != LQ_OK) return (int)s;
   s = lq_options_set_json(o, options, n_options, &h->error);
+  if (s == LQ_OK) s = make_room(h, o);
   if (s == LQ_OK) s = begin(h, mode, text, n, from, to, o);
   lq_options_free(o);
   return (int)s;
@@ -279,6 +312,8 @@ int lqw_next(lqw *h) {
   lq_buf_json_str(&h->out, p.text, p.n_text);
   lq_buf_printf(&h->out, ",\"tokenId\":%d,\"logprob\":", (int)p.token_id);
   lq_buf_json_num(&h->out, (double)p.logprob);
+  lq_buf_printf(&h->out, ",\"hypothesis\":%u,\"score\":", (unsigned)p.hypothesis);
+  lq_buf_json_num(&h->out, (double)p.score);
   lq_buf_printf(&h->out, ",\"promptDone\":%u,\"promptTotal\":%u,\"sentence\":%u,\"nSentences\":%u,\"finish\":", (unsigned)p.prompt_done,
                 (unsigned)p.prompt_total, (unsigned)p.sentence, (unsigned)p.n_sentences);
   if (p.finish == LQ_FINISH_NONE) lq_buf_addz(&h->out, "null}");

@@ -20,6 +20,8 @@
  * @property {number} promptTotal
  * @property {number} sentence which of nSentences this belongs to; 0 of 1 but for translation
  * @property {number} nSentences
+ * @property {number} hypothesis num_return_sequences above 1: 0 is the best, whose pieces come first, then those of the others in order
+ * @property {number} score num_beams above 1: sum of log-probabilities / length^length_penalty; 0 otherwise
  * @property {'eos' | 'stop' | 'length' | 'context' | null} finish on the last piece of a sequence: why it ended
  */
 
@@ -307,7 +309,8 @@ export class Model {
 
   /**
    * Goes on from a text (special tokens in it are parsed), from messages through the model's chat template, or from token ids. Options carry the
-   * names of Hugging Face's generate(); one that is not supported fails the stream by name.
+   * names of Hugging Face's generate(); one that is not supported fails the stream by name. With num_beams above 1 pieces are empty until a
+   * sequence is complete; the first such request takes the memory that its beams need.
    * @param {string | Message[] | number[] | Int32Array} input
    * @param {{signal?: AbortSignal} & Record<string, any>} [options]
    * @returns {PieceStream}

@@ -104,7 +104,7 @@ int lq_cli_chat(lq_cli_args *a) {
   if (code == LQ_CLI_OK && !lq_cli_given(a, "max_new_tokens") &&
       lq_options_set(t.options, "max_new_tokens", "100000", &err) != LQ_OK)
     code = lq_cli_error(&err);
-  lq_session_params p = {.n_ctx = a->context, .n_batch = a->batch};
+  lq_session_params p = {.n_ctx = a->context, .n_batch = a->batch, .n_beams = lq_cli_beams(t.options)};
   if (code == LQ_CLI_OK && !(lq_model_tasks(m) & LQ_TASK_CHAT))
     code = lq_cli_failed("This model cannot chat; loquat info shows what it can do.");
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &t.session, &err) != LQ_OK) code = lq_cli_error(&err);

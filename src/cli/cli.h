@@ -57,6 +57,7 @@ int lq_cli_open_threads(const lq_cli_args *a, const char *path, int threads, lq_
 /* The path that lq_cli_open would take, in out; NULL text when there is none (a sentence was printed). */
 bool lq_cli_model_path(const lq_cli_args *a, bool fallback, lq_buf *out);
 int lq_cli_options(const lq_cli_args *a, const lq_model *m, lq_options **out);
+uint32_t lq_cli_beams(const lq_options *o); /* num_beams; 1 for NULL */
 int lq_cli_default_threads(void);
 
 /* ---- io.c ---- */

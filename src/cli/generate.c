@@ -3,9 +3,16 @@
 
 #include <string.h>
 
-typedef struct result {
+typedef struct sequence {
   lq_buf text, ids; /* ids: int32_t */
   enum lq_finish finish;
+  float score;
+} sequence;
+
+typedef struct result {
+  sequence best, other; /* other: the hypothesis being handed out after the best */
+  lq_buf all;           /* every hypothesis as JSON */
+  uint32_t n;           /* how many */
   double load, first, last, begin; /* seconds: loading took; first and last token, begin, on the clock */
   uint32_t prompt_tokens;
 } result;
@@ -21,8 +28,46 @@ static const char *finish_name(enum lq_finish f) {
   return "interrupted";
 }
 
-/* Steps to the end; text goes out at once when streaming, into r otherwise. */
-static int steps(lq_session *s, bool stream, result *r) {
+/* "text":...,"ids":[...],"finish_reason":..., and with beams "score":... */
+static void add_sequence(lq_buf *out, const sequence *q, bool beams) {
+  size_t n = q->ids.n / sizeof(int32_t);
+  const int32_t *ids = (const void *)q->ids.p;
+  lq_buf_addz(out, "\"text\":");
+  lq_buf_json_str(out, q->text.n ? q->text.p : "", q->text.n);
+  lq_buf_addz(out, ",\"ids\":[");
+  for (size_t i = 0; i < n; i++) lq_buf_printf(out, "%s%d", i ? "," : "", (int)ids[i]);
+  lq_buf_printf(out, "],\"finish_reason\":\"%s\"", finish_name(q->finish));
+  if (beams) lq_buf_printf(out, ",\"score\":%.7g", (double)q->score);
+}
+
+/* After the text that was streamed, or in its place. */
+static void end_line(const lq_cli_args *a, const sequence *q) {
+  if (a->json) return;
+  if (a->ids) lq_cli_print_ids((const void *)q->ids.p, q->ids.n / sizeof(int32_t));
+  else if (!q->text.n || q->text.p[q->text.n - 1] != '\n') putchar('\n');
+}
+
+static int take(const lq_cli_args *a, const lq_piece *p, result *r) {
+  sequence *q = p->hypothesis ? &r->other : &r->best;
+  if (p->prompt_total) r->prompt_tokens = p->prompt_total;
+  if (!r->first && p->prompt_done == p->prompt_total) r->first = lq_cli_seconds();
+  if (p->token_id >= 0) lq_buf_add(&q->ids, &p->token_id, sizeof p->token_id);
+  if (p->token_id >= 0 && !p->hypothesis) r->last = lq_cli_seconds();
+  lq_buf_add(&q->text, p->text, p->n_text);
+  if (p->n_text && !a->json && !a->ids && (fwrite(p->text, 1, p->n_text, stdout) < p->n_text || fflush(stdout) != 0)) return LQ_CLI_FAILED;
+  if (p->finish == LQ_FINISH_NONE) return LQ_CLI_OK;
+  q->finish = p->finish;
+  q->score = p->score;
+  lq_buf_addz(&r->all, r->n++ ? ",{" : "{");
+  add_sequence(&r->all, q, true);
+  lq_buf_addz(&r->all, "}");
+  end_line(a, q);
+  r->other.text.n = r->other.ids.n = 0;
+  return LQ_CLI_OK;
+}
+
+/* Steps to the end; text goes out at once unless it is to be JSON or ids, hypotheses after the best a line each. */
+static int steps(const lq_cli_args *a, lq_session *s, result *r) {
   lq_error err;
   lq_piece p;
   for (;;) {
@@ -33,32 +78,21 @@ static int steps(lq_session *s, bool stream, result *r) {
     lq_status st = lq_next(s, &p, &err);
     if (st == LQ_DONE) return LQ_CLI_OK;
     if (st != LQ_OK) return lq_cli_error(&err);
-    if (p.prompt_total) r->prompt_tokens = p.prompt_total;
-    if (p.token_id >= 0) {
-      r->last = lq_cli_seconds();
-      if (!r->ids.n) r->first = r->last;
-      lq_buf_add(&r->ids, &p.token_id, sizeof p.token_id);
-    }
-    if (p.finish != LQ_FINISH_NONE) r->finish = p.finish;
-    if (!p.n_text) continue;
-    if (stream && (fwrite(p.text, 1, p.n_text, stdout) < p.n_text || fflush(stdout) != 0)) return LQ_CLI_FAILED;
-    lq_buf_add(&r->text, p.text, p.n_text);
+    int code = take(a, &p, r);
+    if (code != LQ_CLI_OK) return code;
   }
 }
 
 static double per_second(size_t n, double seconds) { return seconds > 0 && n ? (double)n / seconds : 0; }
 
-static void print_json(const result *r) {
+static void print_json(const result *r, bool beams) {
   lq_buf out = {0};
-  size_t n = r->ids.n / sizeof(int32_t);
-  const int32_t *ids = (const void *)r->ids.p;
+  size_t n = r->best.ids.n / sizeof(int32_t);
   double prompt = n ? r->first - r->begin : 0, decode = n > 1 ? r->last - r->first : 0;
-  lq_buf_addz(&out, "{\"text\":");
-  lq_buf_json_str(&out, r->text.n ? r->text.p : "", r->text.n);
-  lq_buf_addz(&out, ",\"ids\":[");
-  for (size_t i = 0; i < n; i++) lq_buf_printf(&out, "%s%d", i ? "," : "", (int)ids[i]);
-  lq_buf_printf(&out, "],\"finish_reason\":\"%s\",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%zu}", finish_name(r->finish),
-                (unsigned)r->prompt_tokens, n);
+  lq_buf_addz(&out, "{");
+  add_sequence(&out, &r->best, beams);
+  if (r->n > 1) lq_buf_printf(&out, ",\"sequences\":[%s]", r->all.p);
+  lq_buf_printf(&out, ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%zu}", (unsigned)r->prompt_tokens, n);
   lq_buf_printf(&out,
                 ",\"timings\":{\"load_ms\":%.1f,\"prompt_ms\":%.1f,\"generate_ms\":%.1f,\"prompt_per_second\":%.2f,\"generated_per_second\":%.2f}}",
                 1e3 * r->load, 1e3 * prompt, 1e3 * decode, per_second(r->prompt_tokens, prompt), per_second(n > 1 ? n - 1 : 0, decode));
@@ -66,16 +100,15 @@ static void print_json(const result *r) {
   lq_buf_free(&out);
 }
 
-static void print_end(const lq_cli_args *a, const result *r) {
-  size_t n = r->ids.n / sizeof(int32_t);
-  if (a->json) print_json(r);
-  else if (a->ids) lq_cli_print_ids((const void *)r->ids.p, n);
-  else if (!r->text.n || r->text.p[r->text.n - 1] != '\n') putchar('\n');
+static void print_end(const lq_cli_args *a, const result *r, bool beams) {
+  size_t n = r->best.ids.n / sizeof(int32_t);
+  if (!r->n) end_line(a, &r->best); /* interrupted */
+  if (a->json) print_json(r, beams);
   fflush(stdout);
-  if (r->finish == LQ_FINISH_CONTEXT && !a->json) fputs("loquat: note: the context is full; -c N makes room for more.\n", stderr);
+  if (r->best.finish == LQ_FINISH_CONTEXT && !a->json) fputs("loquat: note: the context is full; -c N makes room for more.\n", stderr);
   if (a->verbose)
     fprintf(stderr, "%u prompt tokens (%.1f/s), %zu tokens (%.1f/s), finish: %s\n", (unsigned)r->prompt_tokens,
-            per_second(r->prompt_tokens, r->first - r->begin), n, per_second(n > 1 ? n - 1 : 0, r->last - r->first), finish_name(r->finish));
+            per_second(r->prompt_tokens, r->first - r->begin), n, per_second(n > 1 ? n - 1 : 0, r->last - r->first), finish_name(r->best.finish));
 }
 
 /* The prompt's text, or its ids with --ids, whichever was given. */
@@ -101,9 +134,9 @@ static int generate(lq_cli_args *a, const lq_buf *prompt, lq_session *s, const l
   lq_status st = a->ids ? lq_generate_ids(s, (const void *)prompt->p, prompt->n / sizeof(int32_t), o, &err)
                         : lq_generate(s, prompt->p, prompt->n, o, &err);
   if (st != LQ_OK) return lq_cli_error(&err);
-  int code = steps(s, !a->json && !a->ids, r);
-  if (code == LQ_CLI_OK || code == LQ_CLI_INTERRUPTED) print_end(a, r);
-  else if (!a->json && r->text.n) putchar('\n');
+  int code = steps(a, s, r);
+  if (code == LQ_CLI_OK || code == LQ_CLI_INTERRUPTED) print_end(a, r, lq_cli_beams(o) > 1);
+  else if (!a->json && r->best.text.n && !r->n) putchar('\n');
   return code;
 }
 
@@ -119,14 +152,17 @@ int lq_cli_generate(lq_cli_args *a) {
   if (code == LQ_CLI_OK) code = lq_cli_open(a, false, &m);
   r.load = lq_cli_seconds() - t0;
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &o);
-  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_batch = a->batch};
+  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_batch = a->batch, .n_beams = lq_cli_beams(o)};
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &s, &err) != LQ_OK) code = lq_cli_error(&err);
   if (code == LQ_CLI_OK) code = generate(a, &prompt, s, o, &r);
   lq_session_close(s);
   lq_options_free(o);
   lq_model_close(m);
   lq_buf_free(&prompt);
-  lq_buf_free(&r.text);
-  lq_buf_free(&r.ids);
+  lq_buf_free(&r.best.text);
+  lq_buf_free(&r.best.ids);
+  lq_buf_free(&r.other.text);
+  lq_buf_free(&r.other.ids);
+  lq_buf_free(&r.all);
   return code;
 }

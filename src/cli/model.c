@@ -77,6 +77,11 @@ static void warn_greedy(const lq_cli_args *a) {
     }
 }
 
+uint32_t lq_cli_beams(const lq_options *o) {
+  double n = 1;
+  return o && lq_options_number(o, "num_beams", &n, NULL) == LQ_OK ? (uint32_t)n : 1;
+}
+
 int lq_cli_options(const lq_cli_args *a, const lq_model *m, lq_options **out) {
   lq_error err;
   if (lq_options_new(m, out, &err) != LQ_OK) return lq_cli_error(&err);

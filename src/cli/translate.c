@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@ typedef struct job {
   lq_buf from, to;
   const char *input; /* what lines are read from, for messages */
   bool wrote; /* something of this text is on stdout */
-  uint32_t cut;  /* sentences whose translation a limit ended */
+  uint32_t n_best; /* num_return_sequences: so many lines for each text, best first */
+  lq_buf *best;    /* [n_best] those lines, when there are several */
+  uint32_t cut;    /* sentences whose translation a limit ended */
 } job;
 
 /* The one language of the list that is not `other`; *n = how many there are in all. */
@@ -67,6 +70,23 @@ static int languages(const lq_cli_args *a, const lq_model *m, job *j) {
   return code;
 }
 
+/* One of several translations: the k-th is made of the k-th best of every sentence. */
+static void keep(job *j, const lq_piece *p) {
+  for (uint32_t k = 0; k < j->n_best; k++)
+    if (p->token_id < 0 || p->hypothesis == k) lq_buf_add(&j->best[k], p->text, p->n_text);
+}
+
+static int print_kept(job *j, bool lines) {
+  for (uint32_t k = 0; k < j->n_best; k++) {
+    lq_buf *b = &j->best[k];
+    for (size_t i = 0; i < b->n; i++) putchar(lines && b->p[i] == '\n' ? ' ' : b->p[i]);
+    if (k + 1 < j->n_best) putchar('\n');
+    if (b->failed) return lq_cli_failed("The translations are too long.");
+    b->n = 0;
+  }
+  return LQ_CLI_OK;
+}
+
 /* Translates text to stdout. In line mode a line feed inside a translation becomes a space: only those of the input count. */
 static int translate(job *j, const char *text, size_t n, bool lines) {
   lq_error err;
@@ -81,11 +101,13 @@ static int translate(job *j, const char *text, size_t n, bool lines) {
     s = lq_next(j->session, &p, &err);
     if (s != LQ_OK) break;
     if (p.n_text) j->wrote = true;
-    j->cut += p.finish == LQ_FINISH_LENGTH || p.finish == LQ_FINISH_CONTEXT;
-    for (size_t i = 0; i < p.n_text; i++) putchar(lines && p.token_id >= 0 && p.text[i] == '\n' ? ' ' : p.text[i]);
+    j->cut += p.hypothesis == 0 && (p.finish == LQ_FINISH_LENGTH || p.finish == LQ_FINISH_CONTEXT);
+    if (j->n_best > 1) keep(j, &p);
+    for (size_t i = 0; i < p.n_text && j->n_best == 1; i++) putchar(lines && p.token_id >= 0 && p.text[i] == '\n' ? ' ' : p.text[i]);
     if (p.n_text && fflush(stdout) != 0) return LQ_CLI_FAILED; /* lq_cli_finish says why */
   }
-  return s == LQ_DONE ? LQ_CLI_OK : lq_cli_error(&err);
+  if (s != LQ_DONE) return lq_cli_error(&err);
+  return j->n_best > 1 ? print_kept(j, lines) : LQ_CLI_OK;
 }
 
 static bool is_blank(lq_str s) {
@@ -106,7 +128,7 @@ static int batch(job *j, lq_cli_reader *r, lq_buf *text, bool *end) {
     bool blank = is_blank(line);
     if (text->n && !blank) lq_buf_addz(text, "\n");
     if (!blank) lq_buf_add(text, line.p, line.n);
-    if (blank || ++n >= MOST_LINES || text->n >= MOST_BYTES) {
+    if (blank || ++n >= (j->n_best > 1 ? 1 : MOST_LINES) || text->n >= MOST_BYTES) {
       int code = text->n ? translate(j, text->p, text->n, true) : LQ_CLI_OK;
       if (code != LQ_CLI_OK) return code;
       if (text->n) putchar('\n');
@@ -163,6 +185,15 @@ static void report(const job *j, double seconds) {
           (unsigned long long)c.generated_tokens, seconds, seconds > 0 ? (double)c.generated_tokens / seconds : 0.0);
 }
 
+static int make_best(job *j) {
+  double n = 1;
+  lq_error err;
+  if (lq_options_number(j->options, "num_return_sequences", &n, &err) != LQ_OK) return lq_cli_error(&err);
+  j->n_best = (uint32_t)n;
+  j->best = calloc(j->n_best, sizeof *j->best);
+  return j->best ? LQ_CLI_OK : lq_cli_failed("There is no memory for %u translations.", (unsigned)j->n_best);
+}
+
 int lq_cli_translate(lq_cli_args *a) {
   job j = {0};
   lq_error err;
@@ -171,7 +202,9 @@ int lq_cli_translate(lq_cli_args *a) {
   int code = lq_cli_open(a, true, &m);
   if (code == LQ_CLI_OK) code = languages(a, m, &j);
   if (code == LQ_CLI_OK) code = lq_cli_options(a, m, &j.options);
-  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_seq = a->parallel ? a->parallel : 8, .n_batch = a->batch};
+  if (code == LQ_CLI_OK) code = make_best(&j);
+  lq_session_params p = {.n_ctx = a->context, .n_src = a->source, .n_seq = a->parallel ? a->parallel : 8,
+                         .n_batch = a->batch, .n_beams = lq_cli_beams(j.options)};
   if (code == LQ_CLI_OK && lq_session_open(m, &p, &j.session, &err) != LQ_OK) code = lq_cli_error(&err);
   if (code == LQ_CLI_OK) {
     lq_cli_catch_interrupt();
@@ -187,5 +220,7 @@ int lq_cli_translate(lq_cli_args *a) {
   lq_model_close(m);
   lq_buf_free(&j.from);
   lq_buf_free(&j.to);
+  for (uint32_t k = 0; j.best && k < j.n_best; k++) lq_buf_free(&j.best[k]);
+  free(j.best);
   return code;
 }

@@ -1,10 +1,11 @@
-/* Processors and the draw. May call: kernel, base. */
+/* The samplers' processors and the draw. May call: process, kernel, base. */
 #include "decode/sample.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "nn/logsum.h"
 
 /* e^x for x <= 0 within 2 ulp, from IEEE additions and multiplications alone: libm's exp differs between systems, and with it a draw. */
 static double exp_fixed(double x) {
@@ -35,18 +36,6 @@ double lq_rng_next(lq_rng *r) {
   s[2] ^= t;
   s[3] = rotl(s[3], 45);
   return (double)(out >> 11) * 0x1.0p-53;
-}
-
-static void penalize(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, uint8_t *seen) {
-  for (size_t i = 0; i < h.n; i++) {
-    uint32_t id = (uint32_t)h.ids[i];
-    if (id >= n_vocab || seen[id]) continue;
-    seen[id] = 1;
-    float x = logits[id] < 0 ? logits[id] * g->repetition_penalty : logits[id] / g->repetition_penalty;
-    logits[id] = x > FLT_MAX ? FLT_MAX : x < -FLT_MAX && logits[id] >= -FLT_MAX ? -FLT_MAX : x; /* a penalty drops no token */
-  }
-  for (size_t i = 0; i < h.n; i++)
-    if ((uint32_t)h.ids[i] < n_vocab) seen[h.ids[i]] = 0;
 }
 
 /* Sorts order[0..n) by falling logit, falling id, by heap: no recursion, no worst case. Among equals the lower id is dropped first, as
@@ -95,24 +84,22 @@ static void keep_top_k(uint32_t top_k, float *logits, uint32_t n_vocab, uint32_t
     if (logits[i] < least) logits[i] = -INFINITY;
 }
 
-/* The largest, -INFINITY if none is a number. Several maxima side by side, which compilers turn into vectors. */
-static float max_of(const float *x, uint32_t n) {
-  enum { LANES = 32 };
-  float m[LANES], top = -INFINITY;
-  uint32_t i = 0;
-  for (uint32_t k = 0; k < LANES; k++) m[k] = -INFINITY;
-  for (; i + LANES <= n; i += LANES)
-    for (uint32_t k = 0; k < LANES; k++) m[k] = x[i + k] > m[k] ? x[i + k] : m[k];
-  for (; i < n; i++) top = x[i] > top ? x[i] : top;
-  for (uint32_t k = 0; k < LANES; k++) top = m[k] > top ? m[k] : top;
-  return top;
+enum { LANES = 16 };
+
+uint32_t lq_next_from(const float *x, uint32_t n, uint32_t i, float bar) {
+  for (int any = 0; i + LANES <= n; i += LANES) {
+    for (int l = 0; l < LANES; l++) any |= x[i + (uint32_t)l] >= bar;
+    if (any) break;
+  }
+  while (i < n && !(x[i] >= bar)) i++;
+  return i;
 }
 
 /* The fewest of the likeliest tokens whose probability reaches top_p, found as the reference finds them: from the least likely up,
  * drop while the sum is <= 1 - top_p; the likeliest always stays. */
 static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *order) {
   size_t n = 0;
-  double sum = 0, max = (double)max_of(logits, n_vocab);
+  double sum = 0, max = (double)lq_largest(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++) {
     if (logits[i] == -INFINITY) continue;
     order[n++] = i;
@@ -128,22 +115,19 @@ static void keep_top_p(double top_p, float *logits, uint32_t n_vocab, uint32_t *
 }
 
 static void keep_min_p(double min_p, float *logits, uint32_t n_vocab) {
-  double max = (double)max_of(logits, n_vocab);
+  double max = (double)lq_largest(logits, n_vocab);
   for (uint32_t i = 0; i < n_vocab; i++)
     if (exp_fixed((double)logits[i] - max) < min_p) logits[i] = -INFINITY;
 }
 
 /* A temperature so small that the best scores would become infinite sharpens their distances instead: the same distribution. */
 static void apply_temperature(float t, float *logits, uint32_t n_vocab) {
-  float max = max_of(logits, n_vocab), shift = isfinite(max) && !isfinite(max / t) ? max : 0.0f;
+  float max = lq_largest(logits, n_vocab), shift = isfinite(max) && !isfinite(max / t) ? max : 0.0f;
   for (uint32_t i = 0; i < n_vocab; i++) logits[i] = (logits[i] - shift) / t;
 }
 
 void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_history h, lq_sample_scratch s) {
-  if (g->repetition_penalty != 1.0f) penalize(g, logits, n_vocab, h, s.seen);
-  if (h.n_new < g->min_new_tokens)
-    for (uint32_t i = 0; i < g->n_eos; i++)
-      if ((uint32_t)g->eos[i] < n_vocab) logits[g->eos[i]] = -INFINITY;
+  lq_process(g, logits, n_vocab, &h, s.seen);
   if (!g->do_sample) return;
   if (g->temperature != 1.0f) apply_temperature(g->temperature, logits, n_vocab);
   keep_top_k(g->top_k, logits, n_vocab, s.order);
@@ -151,16 +135,14 @@ void lq_sample_process(const lq_gen *g, float *logits, uint32_t n_vocab, lq_hist
   if (g->min_p > 0.0f) keep_min_p((double)g->min_p, logits, n_vocab);
 }
 
-/* The first of the largest; 0 if none is a number. */
+/* The first of the largest; 0 when none is a number. */
 static int32_t likeliest(const float *logits, uint32_t n) {
-  float max = max_of(logits, n);
-  for (uint32_t i = 0; i < n; i++)
-    if (logits[i] == max) return (int32_t)i;
-  return 0;
+  uint32_t i = lq_next_from(logits, n, 0, lq_largest(logits, n));
+  return i < n ? (int32_t)i : 0;
 }
 
 static int32_t draw(lq_rng *rng, const float *logits, uint32_t n) {
-  double sum = 0, max = (double)max_of(logits, n);
+  double sum = 0, max = (double)lq_largest(logits, n);
   for (uint32_t i = 0; i < n; i++)
     if (logits[i] != -INFINITY) sum += exp_fixed((double)logits[i] - max);
   double target = lq_rng_next(rng) * sum, at = 0;
@@ -178,18 +160,15 @@ lq_status lq_sample(const lq_gen *g, const lq_kernels *k, lq_rng *rng, float *lo
                     int32_t *token, float *logprob, lq_error *err) {
   int32_t top = likeliest(logits, n_vocab);
   double log_sum = (double)logits[top] + log(k->sum_exp(logits, n_vocab, logits[top]));
-  if (!isfinite(log_sum))
-    return lq_fail(err, LQ_E_FORMAT, "the model computes scores that are not numbers; its file is damaged, so fetch it again");
-  bool plain = !g->do_sample && g->repetition_penalty == 1.0f && h.n_new >= g->min_new_tokens;
-  if (plain) {
+  if (!isfinite(log_sum)) return lq_fail(err, LQ_E_FORMAT, LQ_NO_NUMBER);
+  if (!g->do_sample && lq_process_idle(g, &h)) {
     *token = top;
     *logprob = (float)((double)logits[top] - log_sum);
     return LQ_OK;
   }
   memcpy(s.work, logits, n_vocab * sizeof(float));
   lq_sample_process(g, s.work, n_vocab, h, s);
-  if (max_of(s.work, n_vocab) == -INFINITY)
-    return lq_fail(err, LQ_E_OPTION, "min_new_tokens and eos_token_id leave no token to choose from");
+  if (lq_largest(s.work, n_vocab) == -INFINITY) return lq_fail(err, LQ_E_OPTION, LQ_NO_TOKEN_LEFT);
   *token = g->do_sample ? draw(rng, s.work, n_vocab) : likeliest(s.work, n_vocab);
   *logprob = (float)((double)logits[*token] - log_sum);
   return LQ_OK;

@@ -18,7 +18,8 @@ bool lq_kv_layout(lq_kv *kv, lq_arena *a, uint32_t n_layer, uint32_t n_seq, uint
 
 lq_kv_view lq_kv_layer(const lq_kv *kv, uint32_t layer) {
   size_t at = (size_t)(layer * layer_floats(kv)), head = (size_t)kv->n_pos * kv->d_head;
-  return (lq_kv_view){.k = kv->k + at, .v = kv->v + at, .seq_stride = kv->n_head * head, .head_stride = head, .pos_stride = kv->d_head};
+  return (lq_kv_view){.k = kv->k + at, .v = kv->v + at, .seq_stride = kv->n_head * head, .head_stride = head, .pos_stride = kv->d_head,
+                      .home = kv->home};
 }
 
 void lq_kv_store(const lq_kv *kv, uint32_t layer, const lq_run *r, const float *k, const float *v) {

@@ -8,6 +8,7 @@
 
 typedef struct lq_kv {
   float *k, *v;
+  const uint16_t *const *home; /* the caller's, set for a run: as in lq_kv_view. What is stored goes to each run's own sequence */
   uint32_t n_layer, n_seq, n_head, n_pos, d_head;
 } lq_kv;
 

@@ -54,7 +54,7 @@ bool lq_stack_layout(lq_stack *s, const lq_weights *w, lq_nn nn, lq_stack_size z
   uint64_t turns = rope ? (uint64_t)max_keys(&z) * hp->n_rot : 0;
   *s = (lq_stack){.w = w, .nn = nn, .size = z};
   bool ok = lq_kv_layout(&s->self, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_ctx, hp->d_head);
-  if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_seq, hp->n_head_kv, z.n_src, hp->d_head) && ok;
+  if (w->dec.cross) ok = lq_kv_layout(&s->cross, a, hp->n_dec, z.n_source, hp->n_head_kv, z.n_src, hp->d_head) && ok;
   s->scores_thread = lq_attention_scratch(hp->n_head, hp->n_head_kv, hp->d_head, max_keys(&z));
   take takes[] = {{&s->x, rows * hp->d_model}, {&s->h, rows * hp->d_model}, {&s->t, rows * hp->d_model},
                   {&s->q, rows * q_width(hp)}, {&s->a, rows * q_width(hp)}, {&s->k, rows * kv_width(hp)}, {&s->v, rows * kv_width(hp)},
@@ -250,10 +250,12 @@ static void cross_attention(const pass *p, const lq_block *b) {
   const lq_hparams *hp = &s->w->hp;
   lq_acts h = acts(p, read_stream(p, &b->cross), hp->d_model);
   project(p, &b->cross_q, &h, s->q);
-  lq_attention a = attention_of(p, lq_kv_layer(&s->cross, p->layer));
+  pass sources = *p;
+  if (s->sources) sources.runs = s->sources, sources.n_runs = s->n_sources;
+  lq_attention a = attention_of(&sources, lq_kv_layer(&s->cross, p->layer));
   if (p->nn.pool) lq_attention_run(&p->nn, &a, max_keys(&s->size));
-  for (size_t i = 0; !p->nn.pool && i < p->n_runs; i++) { /* perhaps not all rows */
-    lq_run r = run_of(p, i);
+  for (size_t i = 0; !p->nn.pool && i < sources.n_runs; i++) { /* perhaps not all rows */
+    lq_run r = run_of(&sources, i);
     a.runs = &r;
     a.n_runs = 1;
     if (r.n_rows) lq_attention_run(&p->nn, &a, max_keys(&s->size));

@@ -12,6 +12,7 @@ typedef struct lq_stack_size {
   uint32_t n_ctx;    /* decoder positions per sequence */
   uint32_t n_src;    /* longest source; 0 without encoder */
   uint32_t n_seq;    /* sequences at once */
+  uint32_t n_source; /* sources at once: sequences may share one */
   uint32_t max_rows; /* rows in one call */
 } lq_stack_size;
 
@@ -21,6 +22,8 @@ typedef struct lq_stack {
   lq_nn nn;
   lq_stack_size size;
   lq_kv self, cross;
+  const lq_run *sources; /* the caller's, set for a run: rows that read one source together, seq = the source. NULL: each run reads its own */
+  size_t n_sources;
   float *x;              /* [max_rows][d_model]: the residual stream; after a run, its output */
   float *h, *t;          /* [max_rows][d_model] */
   float *q, *a;          /* [max_rows][n_head * d_head] */

@@ -43,14 +43,20 @@ static uint32_t before_window(const lq_attention *a, uint32_t p) {
   return a->causal && a->window && p >= a->window ? p + 1 - a->window : 0;
 }
 
-/* Keys and values of one head as a run's rows see them, from position `skip` on. */
-typedef struct head_view {
+/* Keys and values that lie one after the other. */
+typedef struct stretch {
   const float *k, *v;
-} head_view;
+  size_t n;
+} stretch;
 
-static head_view view_of(const lq_attention *a, const lq_run *r, uint32_t h, uint32_t skip) {
-  size_t at = (size_t)(a->kv.by_row ? r->row0 : r->seq) * a->kv.seq_stride + h * a->kv.head_stride + skip * a->kv.pos_stride;
-  return (head_view){a->kv.k + at, a->kv.v + at};
+/* Those of head h, as run r's rows see them, from position `at` on and at most up to position `end` (> at). */
+static stretch stretch_at(const lq_kv_view *kv, const lq_run *r, uint32_t h, size_t at, size_t end) {
+  const uint16_t *home = kv->home ? kv->home[r->seq] : NULL;
+  size_t seq = kv->by_row ? r->row0 : home ? home[at] : r->seq, n = end - at;
+  if (home)
+    for (n = 1; at + n < end && home[at + n] == home[at];) n++;
+  size_t offset = seq * kv->seq_stride + h * kv->head_stride + at * kv->pos_stride;
+  return (stretch){kv->k + offset, kv->v + offset, n};
 }
 
 /* Rows [first, first + n_rows) of run r, all query heads of key/value head h. Keys before the first row's window are left out: positions
@@ -61,11 +67,14 @@ static void attend_block(const attention_job *j, const lq_run *r, uint32_t first
   size_t d = a->d_head, span = group * d, n_q = (size_t)n_rows * group, width = (size_t)a->n_head * d;
   size_t n = a->causal ? (size_t)r->pos0 + first + n_rows - skip : r->n_kv;
   size_t from = ((size_t)r->row0 + first) * width + h * span;
-  head_view kv = view_of(a, r, h, skip);
   float *q = scratch, *sum = q + n_q * d, *s = sum + n_q * d;
   for (uint32_t i = 0; i < n_rows; i++)
     for (size_t c = 0; c < span; c++) q[i * span + c] = a->q[from + i * width + c] * a->scale;
-  j->k->scores(s, j->max_kv, q, d, n_q, kv.k, a->kv.pos_stride, n, d);
+  for (size_t i = 0; i < n;) {
+    stretch keys = stretch_at(&a->kv, r, h, skip + i, skip + n);
+    j->k->scores(s + i, j->max_kv, q, d, n_q, keys.k, a->kv.pos_stride, keys.n, d);
+    i += keys.n;
+  }
   for (uint32_t i = 0; i < n_rows; i++) {
     uint32_t p = r->pos0 + first + i, hidden = before_window(a, p) - skip;
     size_t seen = a->causal ? (size_t)(p - skip) + 1 : n;
@@ -76,7 +85,11 @@ static void attend_block(const attention_job *j, const lq_run *r, uint32_t first
     }
   }
   memset(sum, 0, n_q * d * sizeof(float));
-  j->k->weighted_sum(sum, d, s, j->max_kv, n_q, kv.v, a->kv.pos_stride, n, d);
+  for (size_t i = 0; i < n;) {
+    stretch values = stretch_at(&a->kv, r, h, skip + i, skip + n);
+    j->k->weighted_sum(sum, d, s + i, j->max_kv, n_q, values.v, a->kv.pos_stride, values.n, d);
+    i += values.n;
+  }
   for (uint32_t i = 0; i < n_rows; i++) memcpy(a->out + from + i * width, sum + i * span, span * sizeof(float));
 }
 

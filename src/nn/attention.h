@@ -18,6 +18,9 @@ typedef struct lq_kv_view {
   const float *k, *v;
   size_t seq_stride, head_stride, pos_stride;
   bool by_row; /* a run's keys start at its row0 instead of its seq (encoders: keys of this very call) */
+  /* NULL: a sequence's keys are its own. Else home[seq][p] = the sequence at whose position p the key of position p lies: sequences that
+   * branched off from others read what they have in common where it was written. */
+  const uint16_t *const *home;
 } lq_kv_view;
 
 typedef struct lq_attention {

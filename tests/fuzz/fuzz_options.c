@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   lq_status s = lq_options_set_json(o, (const char *)data, n, &e);
   if (s != LQ_OK && (e.status != s || !e.msg[0])) abort();
   lq_rng_seed(&rng, o->gen.seed);
-  s = lq_sample(&o->gen, lq_kernels_ref(), &rng, logits, 8, (lq_history){history, 3, 1}, (lq_sample_scratch){work, order, seen}, &id, &logprob, &e);
+  s = lq_sample(&o->gen, lq_kernels_ref(), &rng, logits, 8, (lq_history){.ids = history, .n = 3, .n_new = 1, .max_new = 2, .source = history, .n_source = 3}, (lq_sample_scratch){work, order, seen}, &id, &logprob, &e);
   if (s == LQ_OK ? id < 0 || id > 7 || logprob > 0 : s != LQ_E_OPTION) abort();
   lq_options_free(o);
   return 0;

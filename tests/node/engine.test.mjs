@@ -110,6 +110,21 @@ test('a stream can be split and piped', async () => {
   assert.equal(text, "I'm a student");
 });
 
+test('beams: nothing before a sentence is whole, then the best hypotheses in order, with scores', async () => {
+  const before = await m.counters();
+  const pieces = await collect(m.translate('Bonjour !', { from: 'fr', to: 'en', num_beams: 4, num_return_sequences: 2 }));
+  const best = pieces.filter((p) => p.hypothesis === 0);
+  assert.equal(best.map((p) => p.text).join(''), 'Have a nice day.');
+  assert.ok(pieces[0].tokenId === -1 && pieces[0].text === '' && pieces.filter((p) => p.finish).length === 2);
+  const [first, second] = pieces.filter((p) => p.finish);
+  assert.ok(first.score < 0 && second.score <= first.score && second.hypothesis === 1);
+  const after = await m.counters(); // the session that grew counts on
+  assert.equal(after.encoderRuns, before.encoderRuns + 1);
+  await assert.rejects(textOf(m.translate('Bonjour', { to: 'en', num_beams: 1000 })), failsWith('LQ_E_OPTION', /num_beams/));
+  assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en', num_beams: 2, early_stopping: 'never' })), "I'm a student");
+  assert.equal(await textOf(m.translate('Je suis étudiant', { to: 'en' })), "I'm a student");
+});
+
 test('invalid text does no harm', async () => {
   assert.equal(typeof await textOf(m.translate('a\ud800b', { to: 'en', max_new_tokens: 4 })), 'string');
   assert.equal(typeof await textOf(m.translate('a\0b', { to: 'en', max_new_tokens: 4 })), 'string');

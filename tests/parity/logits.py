@@ -178,13 +178,13 @@ def tensors_case(report, engine):
         report.check(said.startswith(f"first difference: {first}["), f"{name} with a wrong weight in {broken}: {said}")
 
 
-def translations(engine, model, cases):
-    """Our greedy text of each case, one run per direction with a line for each sentence."""
+def translations(engine, model, cases, *options):
+    """Our text of each case, greedy unless options say otherwise, one run per direction with a line for each sentence."""
     texts = {}
     for to in sorted({c["to"] for c in cases}):
         lines = [c["text"] for c in cases if c["to"] == to]
         source = "fr" if to == "en" else "en"
-        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST,
+        out = engine.run("translate", "-m", model, "--from", source, "--to", to, "--max-new-tokens", LONGEST, *options,
                          text="".join(line + "\n" for line in lines))
         texts |= {(to, line): result for line, result in zip(lines, out.split("\n"))}
     return [texts.get((c["to"], c["text"]), "") for c in cases]
@@ -212,6 +212,36 @@ def fr_en_case(report, engine, f32):
         report.check(len(cases) - len(wrong) >= least, f"fr-en {name}: {len(cases) - len(wrong)} of {len(cases)} texts as recorded, at least {least}")
         for case, text in wrong:
             print(f"     {case['text']!r}: {text!r}, recorded {case['greedy']!r}")
+
+
+def beams(engine, model, ids, longest):
+    """(new ids, score) of the best of four beams."""
+    out = json.loads(engine.run("generate", "-m", model, "--ids", ",".join(map(str, ids)), "--num-beams", 4, "--max-new-tokens", longest, "--json"))
+    return out["ids"], out["score"]
+
+
+def beams_case(report, engine, f32):
+    """Four beams: recorded ids and scores of the tiny models and of fr-en's float32 weights; texts of the file that ships."""
+    for name in TINY:
+        expected, _ = load(GOLDEN / name)
+        recorded, pair = expected["beam4"], name.startswith("t5")
+        for row, ids in enumerate(expected["inputIds"]):
+            ids = ids[:sum(expected["attentionMask"][row])] if pair else ids
+            want = recorded["ids"][row][1 if pair else len(ids):]
+            got, score = beams(engine, ROOT / f"models/tiny/{name}.gguf", ids, 12)
+            away = abs(score - recorded["sequenceScores"][row])
+            report.check(got == want and away <= TOLERANCE,
+                         f"{name} row {row}: four beams, score {away:.1e} away" + ("" if got == want else f", ids {got}"))
+    cases = load(GOLDEN / "fr-en")[0]["cases"]
+    if f32:
+        found = [beams(engine, f32, c["input_ids"], LONGEST) for c in cases]
+        same = sum(ids == c["beam4_ids"][1:] and abs(score - c["beam4_score"]) <= TOLERANCE for c, (ids, score) in zip(cases, found))
+        report.check(same == len(cases), f"fr-en f32: four beams, {same} of {len(cases)} ids and scores as recorded")
+    else:
+        report.skip("fr-en f32, four beams: no file given (--fr-en-f32)")
+    texts = translations(engine, ROOT / "models/fr-en.gguf", cases, "--num-beams", 4)
+    same = sum(text == c["beam4"] for c, text in zip(cases, texts))
+    report.check(same >= 29, f"fr-en q8_0: four beams, {same} of {len(cases)} texts as float32 gave them, at least 29")
 
 
 def decoded_case(report, engine):
@@ -285,6 +315,7 @@ def main():
         **{name: lambda name=name: decoder_case(report, engine, name) for name in DECODERS},
         "tensors": lambda: tensors_case(report, engine),
         "fr-en": lambda: fr_en_case(report, engine, args.fr_en_f32),
+        "beams": lambda: beams_case(report, engine, args.fr_en_f32),
         "fr-en-decoded": lambda: decoded_case(report, engine),
         "smollm2": lambda: real_case(report, engine, "smollm2", args.smollm2, False),
         "gemma3-270m": lambda: real_case(report, engine, "gemma3-270m", args.gemma, True),

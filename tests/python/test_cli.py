@@ -93,7 +93,7 @@ class Help(Case):
         self.refused(run("generate", "-q"), 2, "no option -q")
         self.refused(run("generate", "-temp", "2", "x"), 2, "no option -temp", "Did you mean --temp?")
         self.refused(run("generate", "-top-k", "2", "x"), 2, "no option -top-k", "Did you mean --top-k?")
-        self.refused(run("generate", "--num-beams", "4", "-m", LLAMA, "x"), 2, "num_beams is not supported")
+        self.refused(run("generate", "--num-beam-groups", "4", "-m", LLAMA, "x"), 2, "num_beam_groups is not supported")
         self.refused(run("generate", "-m"), 2, "-m needs a value")
         self.refused(run("info", "--json=1", LLAMA), 2, "takes no value")
         self.refused(run("generate", "-t", "0", "x"), 2, "-t takes a whole number")

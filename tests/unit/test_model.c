@@ -192,7 +192,7 @@ TEST(model_parameters_are_checked) {
 
 static void session_bytes_are_exact(const char *file) {
   static const lq_session_params some[] = {{0}, {.n_ctx = 1}, {.n_ctx = 17, .n_seq = 3}, {.n_ctx = 32, .n_batch = 1},
-                                           {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}};
+      {.n_ctx = 9, .n_src = 33, .n_seq = 5, .n_batch = 200}, {.n_ctx = 16, .n_beams = 4}, {.n_ctx = 9, .n_seq = 3, .n_beams = 64}};
   for (int threads = 1; threads <= 3; threads += 2)
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
       opened o;
@@ -276,7 +276,9 @@ void __wrap_free(void *p) {
 static const char talk[] = "[{\"role\":\"user\",\"content\":\"abc\"}]", text[] = "a b. b a c.";
 
 /* Everything a program does with a model, ended by the first failure. */
-static lq_status whole_life(void *bytes, uint64_t n, bool pair, lq_error *e) {
+static lq_status whole_life(void *bytes, uint64_t n, bool pair, bool beams, lq_error *e) {
+  const char *how = beams ? "{\"max_new_tokens\":20,\"num_beams\":3,\"num_return_sequences\":2,\"bad_words_ids\":[[7]]}"
+                          : "{\"max_new_tokens\":20,\"stop_strings\":[\"zz\"]}";
   lq_model *m = NULL;
   lq_session *s = NULL;
   lq_options *o = NULL;
@@ -284,8 +286,8 @@ static lq_status whole_life(void *bytes, uint64_t n, bool pair, lq_error *e) {
   lq_buf info = {0};
   lq_status st = lq_model_open(bytes, n, &(lq_model_params){.threads = 1, .no_repack = 1}, &m, e);
   if (st == LQ_OK) st = lq_options_new(m, &o, e);
-  if (st == LQ_OK) st = lq_options_set_json(o, "{\"max_new_tokens\":20,\"stop_strings\":[\"zz\"]}", 43, e);
-  if (st == LQ_OK) st = lq_session_open(m, NULL, &s, e);
+  if (st == LQ_OK) st = lq_options_set_json(o, how, strlen(how), e);
+  if (st == LQ_OK) st = lq_session_open(m, &(lq_session_params){.n_beams = 3}, &s, e);
   if (st == LQ_OK) st = pair ? lq_translate(s, text, sizeof text - 1, "fr", "en", o, e) : lq_chat(s, talk, sizeof talk - 1, o, e);
   while (st == LQ_OK) st = lq_next(s, &p, e);
   if (st == LQ_DONE) st = lq_model_info(m, 1, 0, &info, e);
@@ -298,21 +300,22 @@ static lq_status whole_life(void *bytes, uint64_t n, bool pair, lq_error *e) {
 
 TEST(model_survives_every_failing_allocation) {
   static const char *const files[] = {CHAT, PAIR};
-  for (size_t f = 0; f < 2; f++) {
+  for (size_t f = 0; f < 4; f++) {
     opened o;
     lq_error e = {0};
-    opened_read(&o, files[f]);
+    opened_read(&o, files[f % 2]);
     CHECK(o.bytes);
     long before = outstanding, k = 0;
     for (lq_status st = LQ_E_NOMEM; st != LQ_OK && k < 2000; k++) {
       e = (lq_error){0};
       lq_test_allocs_left = k;
-      st = whole_life(o.bytes, o.n, f == 1, &e);
+      st = whole_life(o.bytes, o.n, f % 2 == 1, f > 1, &e);
       bool failed = lq_test_allocs_left < 0;
       lq_test_allocs_left = -1;
-      CHECK_MSG(!failed || st != LQ_OK, "%s: nobody noticed that allocation %ld failed", files[f], k);
-      CHECK_MSG(outstanding == before, "%s: allocation %ld failed and %ld are lost", files[f], k, outstanding - before);
-      CHECK_MSG(st == LQ_OK || (st == LQ_E_NOMEM && strlen(e.msg) > 10), "%s: allocation %ld failed: status %d, \"%s\"", files[f], k, (int)st, e.msg);
+      CHECK_MSG(!failed || st != LQ_OK, "%s: nobody noticed that allocation %ld failed", files[f % 2], k);
+      CHECK_MSG(outstanding == before, "%s: allocation %ld failed and %ld are lost", files[f % 2], k, outstanding - before);
+      CHECK_MSG(st == LQ_OK || (st == LQ_E_NOMEM && strlen(e.msg) > 10), "%s: allocation %ld failed: status %d, \"%s\"",
+                files[f % 2], k, (int)st, e.msg);
     }
     CHECK_MSG(k > 10 && k < 2000, "%ld allocations, status %d %s", k, e.status, e.msg);
     opened_close(&o);

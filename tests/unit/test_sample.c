@@ -65,7 +65,7 @@ static uint32_t load(bench *b, const lq_json *c, lq_gen *g, int32_t ids[64], lq_
   }
   for (size_t i = 0; i < eos->n; i++) g->eos[g->n_eos++] = (int32_t)eos->items[i].num;
   for (size_t i = 0; i < hist->n; i++) ids[i] = (int32_t)hist->items[i].num;
-  *h = (lq_history){ids, hist->n, (uint32_t)lq_json_get(c, "n_new")->num};
+  *h = (lq_history){.ids = ids, .n = hist->n, .n_new = (uint32_t)lq_json_get(c, "n_new")->num};
   return (uint32_t)scores->n;
 }
 
@@ -173,7 +173,7 @@ TEST(sample_is_reproducible) {
   for (int k = 0; k < 16; k++) {
     float logprob;
     for (int i = 0; i < 50; i++) logits[i] = (float)((i * 37 + k) % 50) * 0.11f;
-    CHECK(lq_sample(&g, lq_kernels_ref(), &r, logits, 50, (lq_history){NULL, 0, 0}, (lq_sample_scratch){work, order, seen}, &drawn[k], &logprob,
+    CHECK(lq_sample(&g, lq_kernels_ref(), &r, logits, 50, (lq_history){0}, (lq_sample_scratch){work, order, seen}, &drawn[k], &logprob,
                     NULL) == LQ_OK);
   }
   CHECK(memcmp(drawn, want, sizeof want) == 0);
@@ -187,7 +187,8 @@ static int32_t sample_one(lq_gen *g, const float *scores, uint32_t n, lq_status 
   lq_rng r;
   lq_rng_seed(&r, 3);
   memcpy(logits, scores, n * sizeof(float));
-  *s = lq_sample(g, lq_kernels_ref(), &r, logits, n, (lq_history){history, 2, 0}, (lq_sample_scratch){work, order, seen}, &id, &logprob, NULL);
+  *s = lq_sample(g, lq_kernels_ref(), &r, logits, n, (lq_history){.ids = history, .n = 2},
+                 (lq_sample_scratch){work, order, seen}, &id, &logprob, NULL);
   return id;
 }
 
@@ -225,14 +226,12 @@ TEST(sample_survives_extremes) {
 
 /* Every attribute of transformers 5.24's GenerationConfig and argument of generate(), less those this build runs. */
 static const char *const refused[] = {
-    "max_length", "min_length", "early_stopping", "max_time", "num_beams", "use_mtp", "use_cache", "cache_implementation", "cache_config",
+    "max_length", "min_length", "max_time", "use_mtp", "use_cache", "cache_implementation", "cache_config",
     "max_cache_len",
-    "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff", "encoder_repetition_penalty", "length_penalty", "no_repeat_ngram_size", "bad_words_ids",
-    "renormalize_logits", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty",
-    "suppress_tokens",
-    "begin_suppress_tokens", "sequence_bias", "token_healing", "guidance_scale", "watermarking_config", "num_return_sequences", "output_attentions",
+    "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff", "encoder_repetition_penalty",
+    "renormalize_logits", "remove_invalid_values", "exponential_decay_length_penalty",
+    "sequence_bias", "token_healing", "guidance_scale", "watermarking_config", "output_attentions",
     "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate", "pad_token_id", "bos_token_id",
-    "encoder_no_repeat_ngram_size",
     "decoder_start_token_id", "is_assistant", "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold",
     "prompt_lookup_num_tokens", "max_matching_ngram_size", "assistant_early_exit", "assistant_lookbehind", "target_lookbehind",
     "assistant_ensemble_weight", "speculation_type", "compile_config", "disable_compile", "continuous_batching_config", "low_memory", "penalty_alpha",
@@ -262,8 +261,8 @@ TEST(options_take_neutral_values) {
                              "\"max_length\":null,\"num_return_sequences\":1.0}";
   CHECK(lq_options_new(NULL, &o, &e) == LQ_OK);
   CHECK_MSG(lq_options_set_json(o, json, sizeof json - 1, &e) == LQ_OK, "%s", e.msg);
-  CHECK(lq_options_set_json(o, "{\"num_beams\":4}", 15, &e) == LQ_E_OPTION);
-  CHECK_HAS(e.msg, "num_beams");
+  CHECK(lq_options_set_json(o, "{\"num_beam_groups\":2}", 21, &e) == LQ_E_OPTION);
+  CHECK_HAS(e.msg, "num_beam_groups");
   CHECK(lq_options_set_json(o, "[]", 2, &e) == LQ_E_OPTION);
   CHECK(lq_options_set_json(o, "{", 1, &e) == LQ_E_ARG);
   lq_options_free(o);
@@ -282,7 +281,21 @@ TEST(options_check_values) {
       {"seed", "-1", false}, {"seed", "1.5", false}, {"seed", "", false}, {"do_sample", "true", true}, {"do_sample", "yes", false},
       {"stop_strings", "", false}, {"stop_strings", "a", true}, {"stop_strings", "[\"a\",\"b\"]", true}, {"stop_strings", "[1]", false},
       {"stop_strings", "[\"\"]", false}, {"stop_strings", "\xff", false}, {"eos_token_id", "[1,2]", true}, {"eos_token_id", "7", true},
-      {"eos_token_id", "[]", true}, {"eos_token_id", "[1,,2]", false}, {"eos_token_id", "[-1]", false}, {"eos_token_id", "x", false}};
+      {"eos_token_id", "[]", true}, {"eos_token_id", "[1,,2]", false}, {"eos_token_id", "[-1]", false}, {"eos_token_id", "x", false},
+      {"num_beams", "0", false}, {"num_beams", "1", true}, {"num_beams", "64", true}, {"num_beams", "65", false}, {"num_beams", "1000000000", false},
+      {"num_beams", "-4", false}, {"num_beams", "2.5", false}, {"num_return_sequences", "0", false}, {"num_return_sequences", "3", true},
+      {"length_penalty", "-1", true}, {"length_penalty", "-5.1", false}, {"length_penalty", "1e9", false}, {"length_penalty", "x", false},
+      {"early_stopping", "never", true}, {"early_stopping", "true", true}, {"early_stopping", "0", true}, {"early_stopping", "maybe", false},
+      {"no_repeat_ngram_size", "0", true}, {"no_repeat_ngram_size", "-1", false}, {"no_repeat_ngram_size", "4294967295", true},
+      {"encoder_no_repeat_ngram_size", "2", true}, {"encoder_no_repeat_ngram_size", "0.5", false},
+      {"bad_words_ids", "[[1],[2,3]]", true}, {"bad_words_ids", "[]", false}, {"bad_words_ids", "[[]]", false}, {"bad_words_ids", "[1]", false},
+      {"bad_words_ids", "[[-1]]", false}, {"bad_words_ids", "[[1.5]]", false},
+      {"bad_words_ids", "[[\"a\"]]", false}, {"bad_words_ids", "[[1]", false},
+      {"bad_words_ids", "{}", false}, {"bad_words_ids", "", false}, {"bad_words_ids", "null", true},
+      {"forced_bos_token_id", "7", true}, {"forced_bos_token_id", "-1", false}, {"forced_bos_token_id", "[7]", false},
+      {"forced_eos_token_id", "7", true}, {"forced_eos_token_id", "[7,8]", true}, {"forced_eos_token_id", "2147483648", false},
+      {"suppress_tokens", "[]", true}, {"suppress_tokens", "[1,2]", true}, {"suppress_tokens", "[1,x]", false}, {"begin_suppress_tokens", "3", true},
+      {"begin_suppress_tokens", "[-3]", false}};
   lq_options *o;
   lq_error e;
   CHECK(lq_options_new(NULL, &o, &e) == LQ_OK);
@@ -348,5 +361,5 @@ TEST(options_list_is_json) {
   CHECK(strstr(list.p, "\"name\":\"top_k\"") && strstr(list.p, "\"default\":50") && strstr(list.p, "\"name\":\"do_sample\""));
   lq_arena_free(&a);
   lq_buf_free(&list);
-  CHECK(n == 11);
+  CHECK(n == 22);
 }
