@@ -7,6 +7,10 @@ export LQ_TESTS=tests
 passed=0 failed=0 skipped=0
 mkdir -p build/test
 
+# The chat model is fetched once, sha256 checked, and git-ignored; without it its cases are skipped by name.
+model=models/smollm2-135m-instruct-q4_1.gguf
+[ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched: %s\n' "$(tail -n 1 build/test/fetch.log)"
+
 count() { # last number before a word in a log
   grep -oE "[0-9]+ $1" "$2" | tail -n 1 | grep -oE '^[0-9]+' || echo 0
 }
@@ -94,9 +98,6 @@ else
 fi
 if [ -x "${LOQUAT_VENV:-}/bin/python" ]; then
   suite convert unittests "$LOQUAT_VENV/bin/python" tests/python/test_convert.py
-  # the chat model is fetched once, sha256 checked, and kept outside the tree; without it its cases are skipped by name
-  model=models/smollm2-135m-instruct-q4_1.gguf
-  [ -f "$model" ] || python3 models/fetch.py >build/test/fetch.log 2>&1 || printf '   SKIP: SmolLM2 could not be fetched\n'
   suite tokenizer "$LOQUAT_VENV/bin/python" tests/tokenizer/compare.py --smollm2 "$model"
   suite parity "$LOQUAT_VENV/bin/python" tests/parity/logits.py --threads 2 --smollm2 "$model"
   # all-MiniLM-L6-v2 is fetched and converted once, sha256 checked
