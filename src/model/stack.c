@@ -26,8 +26,9 @@ static void fill_tables(lq_stack *s) {
   else if (s->dec_bias) lq_alibi_table(s->dec_bias, 1 - ctx, (size_t)ctx, hp->n_head, (double)hp->alibi_bias);
 }
 
-/* The first layer's rounding passes through all others: stacks of so many layers, where that costs little, keep more bits of its
- * activations. SmolLM2 Q4_1 over 500 positions: scores lie 0.190 instead of 0.201 from those of float activations. */
+/* Deep stacks keep some 15 bits of the activations, but for the widest, the input of the feed-forward's last matrix, where they gain least and
+ * only the first layer keeps them. SmolLM2 Q4_1 modelled in numpy, every position of five prompts: scores lie 0.14 instead of 0.35 from
+ * those of float activations (median 0.09 instead of 0.22). */
 #define FINE_FROM_LAYERS 24u
 
 /* Floats by name; 0 of them: the pointer stays NULL. */
@@ -153,7 +154,7 @@ static const float *read_stream(const pass *p, const lq_norms *n) {
 
 static lq_acts acts(const pass *p, const float *x, uint32_t n_in) {
   size_t at = p->row0 * p->s->q8_row;
-  bool fine = p->layer == 0 && p->l->n >= FINE_FROM_LAYERS;
+  bool fine = p->l->n >= FINE_FROM_LAYERS;
   return (lq_acts){.x = x, .q = p->s->q8 + at, .rest = fine ? p->s->q8_rest + at : NULL, .n_rows = p->n_rows, .n_in = n_in};
 }
 
@@ -279,6 +280,7 @@ static void narrow(const pass *p, const lq_block *b) {
   float *up = rows_of(p, s->up, hp->d_ff), *mid = b->gate.n_out ? rows_of(p, s->gate, hp->d_ff) : up;
   lq_activate_rows(&p->nn, hp->act, mid, b->gate.n_out ? up : NULL, p->n_rows, hp->d_ff);
   lq_acts m = acts(p, mid, hp->d_ff);
+  if (p->layer > 0) m.rest = NULL;
   project(p, &b->down, &m, s->t);
 }
 
