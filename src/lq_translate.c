@@ -110,8 +110,7 @@ static lq_status fit_sentence(lq_session *s, lq_span *span, const int32_t **ids,
   return LQ_OK;
 }
 
-static lq_status encode_pending(lq_session *s, uint32_t *n_runs, uint32_t *n_rows, lq_error *err) {
-  (void)err;
+static lq_status encode_pending(lq_session *s, uint32_t *n_runs, uint32_t *n_rows) {
   if (*n_runs) LQ_TRY(lq_run_encoder(s, s->runs, *n_runs, *n_rows));
   *n_runs = *n_rows = 0;
   return LQ_OK;
@@ -135,7 +134,7 @@ static lq_status fill_group(lq_session *s, lq_error *err) {
     const int32_t *ids;
     size_t n;
     LQ_TRY(fit_sentence(s, &span, &ids, &n, err));
-    if (n_rows + n + 1 > s->stack.size.max_rows) LQ_TRY(encode_pending(s, &n_runs, &n_rows, err));
+    if (n_rows + n + 1 > s->stack.size.max_rows) LQ_TRY(encode_pending(s, &n_runs, &n_rows));
     lq_slot *slot = &s->slots[t->n_group];
     slot->n_src = (uint32_t)n + 1;
     s->runs[n_runs++] = (lq_run){.row0 = n_rows, .n_rows = slot->n_src, .seq = t->n_group, .pos0 = 0, .n_kv = slot->n_src};
@@ -149,7 +148,7 @@ static lq_status fill_group(lq_session *s, lq_error *err) {
     t->pos = span.next;
     t->gaps[++t->n_group] = (struct lq_gap){span.end, span.next};
   }
-  return encode_pending(s, &n_runs, &n_rows, err);
+  return encode_pending(s, &n_runs, &n_rows);
 }
 
 lq_status lq_translate_next(lq_session *s, lq_piece *p, lq_error *err) {

@@ -10,7 +10,6 @@ skipped when the file is not there. Last line: `N passed, N failed, N skipped`.
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -128,13 +127,7 @@ def main():
     cases["quantised"] = lambda: quantised_case(report, engine)
     cases["minilm"] = lambda: minilm_case(report, engine, args.minilm) if args.minilm.is_file() else report.skip(
         f"MiniLM: {args.minilm} is not there (models/minilm.py --type f32 -o FILE makes it)")
-    for name in args.only or cases:
-        try:
-            cases[name]()
-        except (RuntimeError, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
-            report.check(False, f"{name}: {e!r}")
-    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
-    sys.exit(report.failed > 0)
+    report.run(cases, args.only)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,16 @@ class Report:
         self.skipped += 1
         print(f"skip {text}", flush=True)
 
+    def run(self, cases, only):
+        """Runs the cases, or only the named ones, prints the closing line and exits."""
+        for name in only or cases:
+            try:
+                cases[name]()
+            except (RuntimeError, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
+                self.check(False, f"{name}: {e!r}")
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        sys.exit(self.failed > 0)
+
 
 class Engine:
     """The command line under test."""
@@ -320,13 +330,7 @@ def main():
         "smollm2": lambda: real_case(report, engine, "smollm2", args.smollm2, False),
         "gemma3-270m": lambda: real_case(report, engine, "gemma3-270m", args.gemma, True),
     }
-    for name in args.only or cases:
-        try:
-            cases[name]()
-        except (RuntimeError, OSError, ValueError, KeyError, subprocess.TimeoutExpired) as e:
-            report.check(False, f"{name}: {e!r}")
-    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
-    sys.exit(report.failed > 0)
+    report.run(cases, args.only)
 
 
 if __name__ == "__main__":
